@@ -1,0 +1,279 @@
+"""From an optimised graph to kernels: every node in canonical form, so that equal costs get equal keys.
+
+What does not change the cost is dropped (epsilon, constants' values, names); what has several spellings gets one:
+operators that changed between opsets are written in their modern form (axes as inputs), axes count from the front,
+auto_pad becomes pads, sizes that the output shape already says are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from graphs.ir import Attribute, Graph, Node, TensorType
+from graphs.kernels import Kernel, KernelAttribute, Operand
+from graphs.windows import resolved_window
+
+Attributes = dict[str, KernelAttribute]
+_Inputs = list["Operand | None"]
+
+#: Attributes that change results but not the work done.
+_FREE = frozenset({
+    "epsilon", "momentum", "alpha", "beta", "gamma", "bias", "lambd", "seed", "value", "to", "saturate", "consumed_inputs",
+    "activation_params", "activation_params_size", "scale", "mask_filter_value", "training_mode", "kernel_shape",
+    "ratio", "cubic_coeff_a", "extrapolation_value", "value_int", "value_float", "min", "max", "spatial",
+    "mean", "stash_type", "allowzero", "auto_pad", "channels", "noop_with_empty_axes", "detect_positive",
+    "detect_negative", "output_dtype", "fmod", "end", "start", "batch_dims_hint", "num_outputs",
+})  # fmt: skip
+
+#: Constant inputs whose value decides the cost and is not visible in the output shape.
+_VALUE_INPUTS: dict[str, tuple[int, ...]] = {
+    "Slice": (1, 2, 3, 4), "Pad": (1, 3), "Squeeze": (1,), "Unsqueeze": (1,), "Split": (1,), "Tile": (1,),
+    "CumSum": (1,), "TopK": (1,), "Upsample": (1,),
+}  # fmt: skip
+
+_WINDOWED = frozenset({
+    "Conv", "FusedConv", "NhwcFusedConv", "QLinearConv", "ConvInteger", "ConvTranspose", "MaxPool", "AveragePool",
+    "LpPool", "NhwcMaxPool", "QLinearAveragePool",
+})  # fmt: skip
+
+#: Attributes with a default that exporters may spell out or leave away, by operator.
+_DEFAULTS: dict[str, Attributes] = {
+    "Gemm": {"transA": 0, "transB": 0}, "FusedGemm": {"transA": 0, "transB": 0}, "QGemm": {"transA": 0, "transB": 0},
+    "FusedMatMul": {"transA": 0, "transB": 0, "transBatchA": 0, "transBatchB": 0},
+    "Gather": {"axis": 0}, "GatherElements": {"axis": 0}, "ScatterElements": {"axis": 0, "reduction": "none"},
+    "ScatterND": {"reduction": "none"}, "GatherND": {"batch_dims": 0}, "Flatten": {"axis": 1},
+    "Softmax": {"axis": -1}, "LogSoftmax": {"axis": -1}, "Hardmax": {"axis": -1}, "LayerNormalization": {"axis": -1},
+    "SimplifiedLayerNormalization": {"axis": -1}, "RMSNormalization": {"axis": -1}, "Pad": {"mode": "constant"},
+    "Split": {"axis": 0}, "TopK": {"axis": -1, "largest": 1, "sorted": 1}, "ArgMax": {"axis": 0, "keepdims": 1},
+    "ArgMin": {"axis": 0, "keepdims": 1}, "DepthToSpace": {"mode": "DCR"}, "Gelu": {"approximate": "none"},
+    "Resize": {"mode": "nearest", "coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_floor",
+               "antialias": 0, "exclude_outside": 0},
+    "Upsample": {"mode": "nearest"}, "LRN": {}, "MaxPool": {"ceil_mode": 0, "storage_order": 0},
+    "AveragePool": {"ceil_mode": 0, "count_include_pad": 0}, "QLinearAveragePool": {"ceil_mode": 0,
+    "count_include_pad": 0, "channels_last": 0}, "NhwcMaxPool": {"ceil_mode": 0}, "ReorderOutput": {"channels_last": 0},
+    "ReorderInput": {"channels_last": 0}, "DequantizeLinear": {"axis": 1, "block_size": 0},
+    "QuantizeLinear": {"axis": 1, "block_size": 0}, "QLinearConv": {"channels_last": 0}, "CumSum": {"exclusive": 0,
+    "reverse": 0}, "Trilu": {"upper": 1}, "QLinearGlobalAveragePool": {"channels_last": 0}, "OneHot": {"axis": -1},
+    "LSTM": {"direction": "forward", "layout": 0}, "GRU": {"direction": "forward", "layout": 0, "linear_before_reset": 0},
+    "RNN": {"direction": "forward", "layout": 0},
+}  # fmt: skip
+
+_REDUCTIONS = frozenset({
+    "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum",
+    "ReduceLogSumExp", "ReduceSumSquare",
+})  # fmt: skip
+
+_MODES = frozenset({"nearest", "linear", "cubic"})
+
+
+def kernels_of(graph: Graph) -> list[Kernel]:
+    """One kernel per node of an optimised graph, in the same order.
+
+    ``graph`` is inferred (every tensor has a static type): ours from `optimise`, or the runtime's own after `infer`.
+    """
+    return [kernel_of(graph, node) for node in graph.nodes]
+
+
+def kernel_of(graph: Graph, node: Node) -> Kernel:
+    """The kernel that ``node`` executes."""
+    inputs = [_operand(graph, node, i) for i in range(len(node.inputs))]
+    outputs = tuple(_plain(graph.types[t]) for t in node.outputs if t)
+    attributes = _attributes(node)
+    rule = _RULES.get(node.op)
+    if rule is not None:
+        rule(graph, node, inputs, outputs, attributes)
+    while inputs and inputs[-1] is None:
+        inputs.pop()
+    return Kernel(node.kind, tuple(inputs), outputs, tuple(sorted(attributes.items())), node.origin or (node.name,))
+
+
+def _plain(t: TensorType) -> Operand:
+    return Operand(t.dtype, t.dims)
+
+
+def _operand(graph: Graph, node: Node, index: int) -> Operand | None:
+    tensor = node.inputs[index]
+    if not tensor:
+        return None
+    t = graph.types[tensor]
+    parameter = graph.parameters.get(tensor)
+    if parameter is None:
+        return Operand(t.dtype, t.dims)
+    value = None
+    if index in _VALUE_INPUTS.get(node.op, ()) and parameter.value is not None:
+        value = tuple(np.ravel(parameter.value).tolist())
+    return Operand(t.dtype, t.dims, True, value)
+
+
+def _attributes(node: Node) -> Attributes:
+    attributes: Attributes = dict(_DEFAULTS.get(node.op, ()))
+    for name, value in node.attributes.items():
+        if name not in _FREE and (canonical := _canonical(value)) is not None:
+            attributes[name] = canonical
+    return attributes
+
+
+def _canonical(value: Attribute) -> KernelAttribute | None:
+    if isinstance(value, Graph | np.ndarray):
+        return None
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value
+
+
+def _positive_axis(graph: Graph, node: Node, attributes: Attributes, name: str = "axis") -> None:
+    axis = attributes.get(name)
+    if isinstance(axis, int) and axis < 0:
+        attributes[name] = axis + len(graph.types[node.inputs[0]].shape)
+
+
+def _with_axis(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
+    if attributes.get("axis", 0) == -1 and node.op == "OneHot":
+        attributes["axis"] = len(outputs[0].shape) - 1
+    _positive_axis(graph, node, attributes)
+
+
+def _softmax(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
+    """Before opset 13 the default axis was 1, and all axes from there on were normalised together."""
+    rank = len(outputs[0].shape)
+    if graph.opset.get("", 21) < 13 and node.domain == "":
+        axis = int(node.attributes.get("axis", 1))  # type: ignore[arg-type]
+        attributes["axis"] = axis % rank
+        if attributes["axis"] != rank - 1:
+            attributes["flatten"] = 1
+    _positive_axis(graph, node, attributes)
+
+
+def _window(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
+    window = resolved_window(graph, node)
+    attributes["strides"], attributes["pads"], attributes["dilations"] = window.strides, window.pads, window.dilations
+    if node.op.endswith("Pool"):
+        attributes["kernel_shape"] = window.kernel
+        if not any(window.pads):
+            attributes.pop("count_include_pad", None)
+        if node.domain.endswith("nchwc"):
+            for name in ("ceil_mode", "storage_order"):
+                attributes.pop(name, None)
+    else:
+        attributes.setdefault("group", 1)
+    attributes.pop("output_padding", None)
+    attributes.pop("output_shape", None)
+
+
+def _reduction(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
+    rank = len(graph.types[node.inputs[0]].shape)
+    axes = _given_ints(graph, node, 1, "axes")
+    if axes is None:
+        axes = tuple(range(rank)) if not node.attributes.get("noop_with_empty_axes") else ()
+    del inputs[1:]
+    attributes["axes"] = tuple(sorted(a % rank if rank else a for a in axes))
+    attributes["keepdims"] = int(node.attributes.get("keepdims", 1))  # type: ignore[arg-type]
+
+
+def _axes_input(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
+    """Squeeze and Unsqueeze only rename dimensions: both shapes say all there is to say."""
+    del inputs[1:]
+    attributes.clear()
+
+
+def _split(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
+    del inputs[1:]
+    attributes.pop("split", None)
+    _positive_axis(graph, node, attributes)
+
+
+def _slice(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
+    """Starts, axes and steps of the sliced dimensions only; the ends follow from the output shape."""
+    shape = graph.types[node.inputs[0]].dims
+    starts = _given_ints(graph, node, 1, "starts")
+    axes = _given_ints(graph, node, 3, "axes") or tuple(range(len(starts or ())))
+    steps = _given_ints(graph, node, 4, "steps") or (1,) * len(starts or ())
+    del inputs[1:]
+    for name in ("starts", "ends", "axes", "steps"):
+        attributes.pop(name, None)
+    if starts is None:
+        return
+    cut = sorted((a % len(shape), s, t) for a, s, t in zip(axes, starts, steps, strict=False))
+    cut = [(a, s, t) for a, s, t in cut if outputs[0].shape[a] != shape[a] or t != 1]
+    attributes["axes"] = tuple(a for a, _, _ in cut)
+    attributes["starts"] = tuple(min(max(s + shape[a] if s < 0 else s, 0), shape[a]) for a, s, _ in cut)
+    attributes["steps"] = tuple(t for _, _, t in cut)
+
+
+def _pad(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
+    rank = len(graph.types[node.inputs[0]].shape)
+    pads = _given_ints(graph, node, 1, "pads") or ()
+    axes = _given_ints(graph, node, 3, "axes")
+    del inputs[1:]
+    if axes is not None and len(axes) * 2 == len(pads):
+        full = [0] * (2 * rank)
+        for i, axis in enumerate(axes):
+            full[axis % rank], full[axis % rank + rank] = pads[i], pads[i + len(axes)]
+        pads = tuple(full)
+    attributes["pads"] = pads
+
+
+def _first_input(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
+    """Reshape, Expand, Clip and the like: the other inputs are said by the output shape or change no cost."""
+    del inputs[1:]
+    if node.op == "Flatten":
+        attributes.clear()
+
+
+def _resize(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
+    del inputs[1:]
+    for name in ("axes", "keep_aspect_ratio_policy", "scales", "height_scale", "width_scale"):
+        attributes.pop(name, None)
+    if attributes.get("mode") != "nearest":
+        attributes.pop("nearest_mode", None)
+    if node.op == "Resize" and graph.opset.get("", 21) < 11:
+        attributes["coordinate_transformation_mode"], attributes["nearest_mode"] = "asymmetric", "floor"
+
+
+def _quantize(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
+    """The axis matters only with one scale per channel."""
+    scale = inputs[1]
+    if scale is None or len(scale.shape) == 0 or scale.elements == 1:
+        attributes.pop("axis", None)
+        if scale is not None and scale.shape:
+            inputs[1] = Operand(scale.dtype, (), scale.constant)
+            if len(inputs) > 2 and inputs[2] is not None:
+                inputs[2] = Operand(inputs[2].dtype, (), inputs[2].constant)
+    _positive_axis(graph, node, attributes)
+
+
+def _transpose(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
+    rank = len(outputs[0].shape)
+    attributes.setdefault("perm", tuple(range(rank - 1, -1, -1)))
+
+
+def _gemm(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
+    for name in ("transA", "transB"):
+        attributes[name] = int(bool(attributes[name]))
+
+
+def _given_ints(graph: Graph, node: Node, index: int, attribute: str) -> tuple[int, ...] | None:
+    """Integers from an attribute (older opsets) or from a constant input (newer ones)."""
+    given = node.attributes.get(attribute)
+    if isinstance(given, tuple):
+        return tuple(int(v) for v in given)  # type: ignore[arg-type]
+    if index < len(node.inputs) and node.inputs[index]:
+        value = graph.value(node.inputs[index])
+        return None if value is None else tuple(int(v) for v in np.ravel(value))
+    return None
+
+
+_Rule = Callable[[Graph, Node, _Inputs, tuple[Operand, ...], Attributes], None]
+_RULES: dict[str, _Rule] = {
+    **dict.fromkeys(_WINDOWED, _window), **dict.fromkeys(_REDUCTIONS, _reduction),
+    **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), _softmax),
+    **dict.fromkeys(("Concat", "LayerNormalization", "SimplifiedLayerNormalization", "RMSNormalization", "Gather",
+                     "GatherElements", "ScatterElements", "TopK", "ArgMax", "ArgMin", "OneHot", "QLinearConcat",
+                     "QLinearSoftmax"), _with_axis),
+    **dict.fromkeys(("Reshape", "Flatten", "Expand", "Clip", "Dropout", "ConstantOfShape", "Cast"), _first_input),
+    **dict.fromkeys(("Squeeze", "Unsqueeze"), _axes_input), "Split": _split, "Slice": _slice, "Pad": _pad,
+    "Resize": _resize, "Upsample": _resize, "QuantizeLinear": _quantize, "DequantizeLinear": _quantize,
+    "Transpose": _transpose, "Gemm": _gemm, "FusedGemm": _gemm,
+}  # fmt: skip
