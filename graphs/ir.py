@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from math import prod
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,9 @@ Dim = int | str | None
 
 Value = NDArray[np.generic]
 
-Attribute = int | float | str | bytes | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | Value | "Graph"
+Attribute: TypeAlias = (
+    "int | float | str | bytes | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | Value | Graph"
+)
 
 #: Constants of up to this many elements are kept by value, since runtimes fuse by value.
 MAX_VALUE_ELEMENTS = 256

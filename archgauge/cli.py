@@ -1,0 +1,5 @@
+"""The `archgauge` command."""
+
+
+def main() -> None:
+    """Run the command line."""
