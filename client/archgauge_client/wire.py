@@ -1,0 +1,262 @@
+"""What goes over the wire: requests, answers and problem documents of the HTTP API, version 1.
+
+Times are milliseconds, energies millijoules, sizes bytes. What cannot be said is null, never 0. Requests refuse
+unknown fields; answers keep them, so that a client understands a newer service.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+PROBLEM_TYPE_PREFIX = "urn:archgauge:problem:"
+
+
+def _decode(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("must be a string of base64")
+    try:
+        return binascii.a2b_base64(value, strict_mode=True)
+    except ValueError as error:
+        raise ValueError(f"is not base64: {error}") from None
+
+
+Base64 = Annotated[
+    bytes,
+    PlainValidator(_decode),
+    PlainSerializer(lambda data: base64.b64encode(data).decode("ascii"), return_type=str),
+    WithJsonSchema({"type": "string", "format": "byte", "description": "Standard base64 with padding."}),
+]
+"""Bytes that travel as standard base64; anything else in the string is refused."""
+
+Size = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class OnnxArchitecture(_Request):
+    """An ONNX file. Weights are not needed; the client strips large ones before sending."""
+
+    format: Literal["onnx"] = "onnx"
+    onnx: Base64
+
+
+class GraphArchitecture(_Request):
+    """A graph in ArchGauge's JSON form: ONNX operator names and semantics, shapes instead of weights."""
+
+    format: Literal["graph"] = "graph"
+    graph: dict[str, Any]
+
+
+Architecture = Annotated[OnnxArchitecture | GraphArchitecture, Field(discriminator="format")]
+Detail = Literal["summary", "kernels"]
+
+
+class PredictionRequest(_Request):
+    """One architecture to be priced on one or more targets."""
+
+    architecture: Architecture
+    targets: Annotated[
+        list[str],
+        Field(max_length=64, description="Ids or aliases of targets; empty for the one promoted last."),
+    ] = []
+    predictor: Annotated[
+        str | None, Field(description="A predictor version to pin instead of the target's promoted one.")
+    ] = None
+    batch_size: Annotated[
+        int | None,
+        Field(ge=1, description="Binds leading dimensions that are unnamed or named batch, batch_size or N."),
+    ] = None
+    dims: Annotated[dict[str, Size], Field(description="Sizes of the other symbolic dimensions by name.")] = {}
+    input_shapes: Annotated[dict[str, list[Size]], Field(description="Whole shapes of inputs by name.")] = {}
+    detail: Annotated[Detail, Field(description="`kernels` lists every kernel with its estimate.")] = "summary"
+    confidence: Annotated[float, Field(ge=0.5, lt=1.0, description="Nominal coverage of the intervals.")] = 0.9
+    strict: Annotated[
+        bool, Field(description="Refuse graphs with kernels that no source can price; else a lower bound is given.")
+    ] = True
+
+
+class Estimate(_Answer):
+    """A value in milliseconds with its interval; ``upper`` is null where the value is only a lower bound."""
+
+    value: float
+    lower: float | None
+    upper: float | None
+
+
+class Energy(_Answer):
+    """Energy per run in millijoules, net of idle, with its interval; ``gross`` includes idle."""
+
+    value: float
+    lower: float | None
+    upper: float | None
+    gross: float | None = None
+    method: Literal["meter", "counter", "vendor_model", "fitted", "tdp_guess"]
+    scope: str
+
+
+class Coverage(_Answer):
+    """Shares of the priced time by source; ``unsupported`` is a share of the kernels by count."""
+
+    table: Share
+    regressor: Share
+    roofline: Share
+    unsupported: Share
+
+
+class Provenance(_Answer):
+    """Versions that made the prediction."""
+
+    tables: list[str]
+    predictor: str
+    runtime: str
+    protocol: int
+
+
+class KernelEstimate(_Answer):
+    """One kernel that the runtime will execute, and who priced it."""
+
+    kind: str
+    nodes: list[str]
+    latency_ms: float | None
+    lower: float | None
+    upper: float | None
+    energy_mj: float | None = None
+    source: Literal["table", "regressor", "roofline", "unsupported"]
+    bound: str | None = None
+
+
+class Prediction(_Answer):
+    """What the architecture will cost on one target: one warm run of the whole batch."""
+
+    target: str
+    complete: bool
+    latency_ms: Estimate
+    overhead_ms: float
+    throughput_per_s: float | None
+    energy_mj: Energy | None
+    peak_memory_bytes: int | None
+    flops: int
+    parameters: int
+    confidence: float
+    coverage: Coverage
+    out_of_distribution: bool
+    warnings: list[str]
+    provenance: Provenance
+    kernels: list[KernelEstimate] | None = None
+
+
+class PredictionResponse(_Answer):
+    """One prediction per requested target, in the order of the request; ``id`` fetches it again."""
+
+    id: str
+    name: str
+    predictions: list[Prediction]
+
+
+class Target(_Answer):
+    """A target that can be asked for (or, while ``predictor`` is null, one that was only measured so far)."""
+
+    id: str
+    aliases: list[str]
+    device: dict[str, Any]
+    runtime: str
+    provider: str
+    threads: int | None
+    emulated: bool
+    created_at: str
+    predictor: str | None
+    tables: list[str]
+    promoted_at: str | None
+    accuracy: dict[str, Any]
+    noise_floor: float | None
+    coverage: dict[str, Any]
+
+
+class TargetList(_Answer):
+    """All targets, the one promoted last first."""
+
+    targets: list[Target]
+
+
+class LookupTable(_Answer):
+    """An immutable lookup table version; ``manifest`` is with single tables only."""
+
+    target: str
+    version: str
+    parent: str | None
+    rows: int
+    created_at: str
+    manifest: dict[str, Any] | None = None
+
+
+class LookupTableList(_Answer):
+    """Lookup table versions, the newest first."""
+
+    lookup_tables: list[LookupTable]
+
+
+class Predictor(_Answer):
+    """An immutable predictor version; ``report`` is with single predictors only."""
+
+    target: str
+    version: str
+    tables: list[str]
+    promoted: bool
+    created_at: str
+    report: dict[str, Any] | None = None
+
+
+class PredictorList(_Answer):
+    """Predictor versions, the newest first."""
+
+    predictors: list[Predictor]
+
+
+class Health(_Answer):
+    """``checks`` says for each part whether it is ok, and if not, why."""
+
+    status: str
+    checks: dict[str, str] = {}
+
+
+class FieldError(_Answer):
+    """One thing that is wrong with a request: where (a path such as ``architecture.onnx``) and what."""
+
+    location: str
+    message: str
+
+
+class Problem(_Answer):
+    """An RFC 9457 problem document; every error has this shape."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    instance: str | None = None
+    request_id: str | None = None
+    errors: list[FieldError] | None = None
+    operators: list[str] | None = None
+    dimension: str | None = None
+    tensor: str | None = None
+    known: list[str] | None = None
+    checks: dict[str, str] | None = None
+    limit: float | None = None
+
+    @property
+    def slug(self) -> str:
+        """The last part of ``type``: ``unknown-target``; empty for about:blank."""
+        return self.type.removeprefix(PROBLEM_TYPE_PREFIX) if self.type.startswith(PROBLEM_TYPE_PREFIX) else ""
