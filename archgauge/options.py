@@ -1,0 +1,94 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+
+def duration(text: str) -> float:
+    """Seconds in ``10m``, ``75s``, ``1h30m`` or a plain number of seconds."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    hours, minutes, seconds = (float(part or 0) for part in match.groups()) if match else (0.0, 0.0, 0.0)
+    total = hours * 3600 + minutes * 60 + seconds
+    if total <= 0:
+        raise click.BadParameter(f"{text!r} is not a duration; write 10m, 75s or 1h30m")
+    return total
+
+
+def dimension(text: str) -> tuple[str, int]:
+    """Name and size in ``sequence=128``."""
+    name, _, size = text.partition("=")
+    if not name or not size.isdecimal() or int(size) < 1:
+        raise click.BadParameter(f"{text!r} does not bind a dimension; write NAME=128")
+    return name, int(size)
+
+
+def shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """Name and sizes in ``x=1,3,320,320``; names may contain an equals sign."""
+    name, _, sizes = text.rpartition("=")
+    parts = sizes.split(",")
+    if not name or not all(part.isdecimal() for part in parts):
+        raise click.BadParameter(f"{text!r} is not a shape; write INPUT=1,3,320,320")
+    return name, tuple(map(int, parts))
+
+
+def _choose_data_dir(context: click.Context, _param: click.Parameter, value: Path | None) -> Path:
+    """The command's own --data-dir or the variable, the one given before the command's name, the platform's folder."""
+    chosen = value or context.find_root().params.get("data_dir")
+    if chosen is None:
+        from platformdirs import user_data_path
+
+        chosen = user_data_path("archgauge", appauthor=False)
+    return Path(chosen).expanduser().absolute()
+
+
+def _mapping(_context: click.Context, _param: click.Parameter, value: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(value)
+
+
+_folder = click.Path(file_okay=False, path_type=Path)
+
+files = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+data_dir = click.option(
+    "--data-dir", envvar="ARCHGAUGE_DATA_DIR", metavar="DIR", type=_folder, callback=_choose_data_dir,
+    help="Where tables, predictors and the database are kept (default: the platform's user data folder; "
+    "environment variable ARCHGAUGE_DATA_DIR).",
+)  # fmt: skip
+root_data_dir = click.option("--data-dir", metavar="DIR", type=_folder, help="The same option of the commands.")
+target = click.option("--target", metavar="T", help="Id or alias of a target (default: the one promoted last).")
+threads = click.option(
+    "--threads", metavar="N", type=click.IntRange(1, 1024), help="Threads of the runtime (default: the target's, or 1)."
+)
+batch_size = click.option(
+    "--batch-size", metavar="N", type=click.IntRange(1), help="Binds leading symbolic dimensions (default: 1)."
+)
+dims = click.option(
+    "--dim", "dims", metavar="NAME=V", type=dimension, multiple=True, callback=_mapping,
+    help="Binds a named dimension; may be repeated.",
+)  # fmt: skip
+input_shapes = click.option(
+    "--shape", "input_shapes", metavar="INPUT=1,3,320,320", type=shape, multiple=True, callback=_mapping,
+    help="Gives an input its shape; may be repeated.",
+)  # fmt: skip
+json_output = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, to standard output.")
+seed = click.option("--seed", metavar="N", type=click.IntRange(0), default=0, help="Seed of all random choices.")
+
+
+def model_options(command: _Command) -> _Command:
+    """The options that bind a model's dimensions, as keyword arguments batch_size, dims and input_shapes."""
+    for option in (input_shapes, dims, batch_size):
+        command = option(command)
+    return command
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: lines that can be typed as they are."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
