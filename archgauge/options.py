@@ -41,7 +41,7 @@ def shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _choose_data_dir(context: click.Context, _param: click.Parameter, value: Path | None) -> Path:
-    """The command's own --data-dir or the variable, the one given before the command's name, the platform's folder."""
+    """The command's own --data-dir; the one given before the command's name, or the variable; the platform's folder."""
     chosen = value or context.find_root().params.get("data_dir")
     if chosen is None:
         from platformdirs import user_data_path
@@ -58,11 +58,13 @@ _folder = click.Path(file_okay=False, path_type=Path)
 
 files = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 data_dir = click.option(
-    "--data-dir", envvar="ARCHGAUGE_DATA_DIR", metavar="DIR", type=_folder, callback=_choose_data_dir,
+    "--data-dir", metavar="DIR", type=_folder, callback=_choose_data_dir,
     help="Where tables, predictors and the database are kept (default: the platform's user data folder; "
     "environment variable ARCHGAUGE_DATA_DIR).",
 )  # fmt: skip
-root_data_dir = click.option("--data-dir", metavar="DIR", type=_folder, help="The same option of the commands.")
+root_data_dir = click.option(
+    "--data-dir", metavar="DIR", type=_folder, envvar="ARCHGAUGE_DATA_DIR", help="The same option of the commands."
+)
 target = click.option("--target", metavar="T", help="Id or alias of a target (default: the one promoted last).")
 threads = click.option(
     "--threads", metavar="N", type=click.IntRange(1, 1024), help="Threads of the runtime (default: the target's, or 1)."

@@ -62,7 +62,7 @@ def test_compose_keeps_the_data_in_a_volume() -> None:
     api = COMPOSE["services"]["api"]
     command = app.get_command(click.Context(app), "serve")
     assert command is not None
-    variables = {p.envvar for p in command.params if isinstance(p, click.Option) and p.envvar}
+    variables = {p.envvar for p in (*app.params, *command.params) if isinstance(p, click.Option) and p.envvar}
     assert set(api.get("environment", {})) <= variables
     places = dict(reversed(entry.split(":")) for entry in api["volumes"])
     data = re.search(r"ARCHGAUGE_DATA_DIR=(\S+)", DOCKERFILE)

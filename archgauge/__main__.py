@@ -1,0 +1,5 @@
+"""``python -m archgauge``."""
+
+from archgauge.cli import run
+
+run()

@@ -1,0 +1,84 @@
+"""``archgauge lowering``: is what we predict for what the runtime executes?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archgauge import options
+
+if TYPE_CHECKING:
+    from archgauge.kernel_text import Difference
+    from graphs import Kernel
+
+
+@click.group(no_args_is_help=True)
+def command() -> None:
+    """Check how graphs are lowered to kernels."""
+
+
+@command.command(
+    epilog=options.examples("archgauge lowering check model.onnx", "archgauge lowering check --json *.onnx")
+)
+@options.files
+@options.threads
+@options.model_options
+@options.json_output
+def check(files: tuple[Path, ...], threads: int | None, as_json: bool, **bindings: Any) -> int:
+    """Compare our kernels with those that the installed runtime really makes of each model.
+
+    The two lists are compared as multisets of kernel keys. Exit status 1 if any model differs.
+    """
+    from archgauge.output import print_json, progress
+
+    found: list[tuple[Path, Difference]] = []
+    with progress("Lowering") as report:
+        for index, file in enumerate(files):
+            report(index / len(files), file.name)
+            found.append((file, _compare(file, threads or 1, bindings)))
+    if as_json:
+        print_json([_to_json(file, difference) for file, difference in found])
+    else:
+        for file, difference in found:
+            _print(file, difference)
+    return 0 if all(difference.equal for _, difference in found) else 1
+
+
+def _compare(file: Path, threads: int, bindings: dict[str, Any]) -> Difference:
+    from archgauge import models
+    from archgauge.kernel_text import compare
+    from graphs import lower
+    from profilers import local_target, observe_lowering
+
+    graph = models.prepare(file, bindings)
+    return compare(lower(graph, local_target(threads).lowering), observe_lowering(graph, threads))
+
+
+def _print(file: Path, difference: Difference) -> None:
+    from archgauge.kernel_text import describe
+
+    if difference.equal:
+        click.echo(f"{file.name}: {difference.ours} kernels, all equal")
+        return
+    click.echo(f"{file.name}: {difference.ours} kernels of ours, {difference.theirs} of the runtime; they differ")
+    for title, kernels in (("only ours", difference.only_ours), ("only the runtime's", difference.only_theirs)):
+        if kernels:
+            click.echo(f"  {title}:")
+        for kernel, count in kernels:
+            click.echo(f"    {count} × {describe(kernel)}")
+
+
+def _to_json(file: Path, difference: Difference) -> dict[str, Any]:
+    return {
+        "file": str(file), "equal": difference.equal, "ours": difference.ours, "runtime": difference.theirs,
+        "only_ours": _kernels(difference.only_ours), "only_runtime": _kernels(difference.only_theirs),
+    }  # fmt: skip
+
+
+def _kernels(kernels: Sequence[tuple[Kernel, int]]) -> list[dict[str, Any]]:
+    from graphs.kernels import to_json
+
+    return [{"count": count, **to_json(kernel)} for kernel, count in kernels]
