@@ -1,0 +1,48 @@
+"""Architecture graphs: the intermediate representation, readers and writers, shape inference, lowering, search spaces.
+
+The way of a graph: ``read`` → ``bind`` → ``infer`` (together: ``prepare``) → ``lower`` → kernels. Names are imported
+when they are first used, so that records and keys need neither onnx nor numpy-heavy code.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from graphs.errors import GraphError, InvalidGraph, MissingValue, UnboundDimension, UnsupportedOperator
+from graphs.kernels import Kernel, Operand
+
+if TYPE_CHECKING:
+    from graphs.binding import bind
+    from graphs.inference import infer
+    from graphs.ir import Graph, Node, Parameter, TensorType
+    from graphs.json_form import read_json, write_json
+    from graphs.kernels_of import kernels_of
+    from graphs.lowering import lower, optimise
+    from graphs.lowering.profile import LoweringProfile
+    from graphs.onnx_reader import read_onnx
+    from graphs.reading import prepare, read
+    from graphs.validation import validate
+
+_HOMES = {
+    "Graph": "graphs.ir", "LoweringProfile": "graphs.lowering.profile", "Node": "graphs.ir", "Parameter": "graphs.ir",
+    "TensorType": "graphs.ir", "bind": "graphs.binding", "infer": "graphs.inference", "kernels_of": "graphs.kernels_of",
+    "lower": "graphs.lowering", "optimise": "graphs.lowering", "prepare": "graphs.reading", "read": "graphs.reading",
+    "read_json": "graphs.json_form", "read_onnx": "graphs.onnx_reader", "validate": "graphs.validation",
+    "write_json": "graphs.json_form",
+}  # fmt: skip
+
+__all__ = [
+    "Graph", "GraphError", "InvalidGraph", "Kernel", "LoweringProfile", "MissingValue", "Node", "Operand", "Parameter",
+    "TensorType", "UnboundDimension", "UnsupportedOperator", "bind", "infer", "kernels_of", "lower", "optimise",
+    "prepare", "read", "read_json", "read_onnx", "validate", "write_json",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'graphs' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value

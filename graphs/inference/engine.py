@@ -1,0 +1,171 @@
+"""Static types of all tensors, and everything that is constant folded away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+from graphs.errors import GraphError, InvalidGraph, MissingValue, UnboundDimension, UnsupportedOperator
+from graphs.inference import conditions
+from graphs.inference.call import RULES, Call
+from graphs.inference.fallback import infer_by_schema
+from graphs.inference.values import compute_outputs
+from graphs.ir import MAX_VALUE_ELEMENTS, Graph, Node, Parameter, TensorType, Value
+from graphs.structure import check_size, reads
+
+#: Values of up to this many elements are computed on the way, since a small one may come of them again.
+MAX_COMPUTED_ELEMENTS = 1 << 16
+
+#: Constants of these are not folded: onnxruntime keeps them, or they are not functions of their inputs.
+NOT_FOLDED = frozenset({
+    "QuantizeLinear", "DequantizeLinear", "com.microsoft.QuantizeLinear", "com.microsoft.DequantizeLinear",
+    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli",
+    "If", "Loop", "Scan",
+})  # fmt: skip
+
+
+def infer(graph: Graph) -> Graph:
+    """A graph with the static types of all tensors, in which only what depends on the inputs is computed.
+
+    Input types must be static (see `bind`). A node all of whose inputs are constants becomes a parameter, and so
+    does the shape of anything; nodes that nothing needs disappear. Raises InvalidGraph where shapes do not fit,
+    MissingValue where the value of a constant decides a shape but is not known, UnsupportedOperator.
+    """
+    inference = _Inference(graph)
+    for node in graph.nodes:
+        inference.visit(node)
+    return inference.result()
+
+
+class _Inference:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.opset = graph.opset
+        self.parameters = dict(graph.parameters)
+        self.types: dict[str, TensorType] = {}
+        self.nodes: list[Node] = []
+        self.renamed: dict[str, str] = {}
+        self.outputs = frozenset(graph.outputs)
+        for name, parameter in graph.parameters.items():
+            self.types[name] = parameter.type
+        for name in graph.inputs:
+            if not graph.types[name].is_static:
+                raise UnboundDimension(name, f"input {name!r} is not static: {list(graph.types[name].shape)}; bind it first")
+            self.types[name] = graph.types[name]
+
+    def visit(self, node: Node) -> None:
+        """Infer one node; keep it, or turn its outputs into parameters."""
+        if self.renamed and not self.renamed.keys().isdisjoint(node.inputs):
+            node = node.copy()
+            node.inputs = [self.renamed.get(n, n) for n in node.inputs]
+        if node.op == "Identity" and not node.domain and self._alias(node):
+            return
+        if node.op == "If" and not node.domain:
+            body = conditions.known_branch(node, self.parameters)
+            if body is not None:
+                self._inline(node, body)
+                return
+        types = self._types(node)
+        for name, type_ in zip(node.outputs, types, strict=False):
+            if name:
+                check_size(name, type_)
+                self.types[name] = type_
+        if not self._fold(node, types):
+            self.nodes.append(node)
+
+    def _alias(self, node: Node) -> bool:
+        """Let readers of a constant's Identity read the constant itself."""
+        source, name = node.inputs[0], node.outputs[0]
+        if source not in self.parameters or name in self.outputs:
+            return False
+        self.renamed[name] = source
+        return True
+
+    def _inline(self, node: Node, body: Graph) -> None:
+        nodes, parameters = conditions.inline(node, body, self.renamed, self.types)
+        for name, parameter in parameters.items():
+            self.parameters[name] = parameter
+            self.types[name] = parameter.type
+        for child in nodes:
+            self.visit(child)
+
+    def _call(self, node: Node) -> Call:
+        types = self.types
+        inputs = [types[name] if name else None for name in node.inputs]
+        return Call(node, inputs, self.opset.get(node.domain, 1), self.parameters)
+
+    def _types(self, node: Node) -> Sequence[TensorType]:
+        call = self._call(node)
+        function = RULES.get(node.kind)
+        try:
+            types = infer_by_schema(call, self.types) if function is None else function(call)
+        except (InvalidGraph, MissingValue, UnsupportedOperator) as error:
+            raise _located(error, node) from error
+        except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+            raise InvalidGraph(f"{node.op} {node.name!r}: malformed ({error})") from error
+        if len(types) < len(node.outputs) and any(node.outputs[len(types) :]):
+            raise InvalidGraph(f"{node.op} {node.name!r}: {len(node.outputs)} outputs, but it has only {len(types)}")
+        return types
+
+    def _fold(self, node: Node, types: Sequence[TensorType]) -> bool:
+        """Turn the outputs of a node of constants into parameters. True if that was done."""
+        kind = node.kind
+        parameters = self.parameters
+        if kind not in ("Shape", "Size"):
+            for name in node.inputs:
+                if name and name not in parameters:
+                    return False
+            if kind in NOT_FOLDED:
+                return False
+        values: Sequence[Value | None] | None = None
+        if max(prod(t.dims) for t in types) <= MAX_COMPUTED_ELEMENTS:
+            values = compute_outputs(self._call(node), types)
+        for index, name in enumerate(node.outputs):
+            if name:
+                value = values[index] if values is not None and index < len(values) else None
+                parameters[name] = Parameter(types[index], value, None if value is not None else _fill(node))
+        return True
+
+    def result(self) -> Graph:
+        """The finished graph without what nobody needs."""
+        needed = set(self.graph.outputs)
+        kept = []
+        for node in reversed(self.nodes):
+            if not needed.isdisjoint(node.outputs):
+                kept.append(node)
+                needed.update(reads(node))
+        kept.reverse()
+        parameters = {name: _small(p) for name, p in self.parameters.items() if name in needed}
+        wanted = needed.union(self.graph.inputs, *(n.outputs for n in kept))
+        types = {name: t for name, t in self.types.items() if name in wanted}
+        graph = self.graph
+        return Graph(graph.name, dict(graph.opset), list(graph.inputs), list(graph.outputs), parameters, kept, types)
+
+
+def _fill(node: Node) -> float | None:
+    """The number that a large ConstantOfShape consists of."""
+    if node.kind != "ConstantOfShape":
+        return None
+    value = node.attributes.get("value")
+    return float(value.reshape(-1)[0]) if hasattr(value, "reshape") else 0.0
+
+
+def _small(parameter: Parameter) -> Parameter:
+    if parameter.value is None or parameter.value.size <= MAX_VALUE_ELEMENTS:
+        return parameter
+    return Parameter(parameter.type, None, parameter.fill)
+
+
+def _located(error: GraphError, node: Node) -> GraphError:
+    """The same error, saying at which node it arose."""
+    message = f"{node.op} {node.name!r}: {error}"
+    if isinstance(error, MissingValue):
+        return MissingValue(error.tensor, message)
+    if isinstance(error, UnsupportedOperator):
+        return UnsupportedOperator(error.operators, message)
+    return InvalidGraph(message)
+
+
+def infer_types(node: Node, inputs: Sequence[TensorType | None], opset: Mapping[str, int]) -> Sequence[TensorType]:
+    """The output types of one node without constant inputs."""
+    return RULES[node.kind](Call(node, inputs, opset.get(node.domain, 1), {}))

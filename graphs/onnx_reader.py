@@ -1,0 +1,198 @@
+"""ONNX bytes → `Graph`. Weights are read as shapes; small constants keep their values; external data is never opened."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from graphs.errors import InvalidGraph
+from graphs.inference.elementwise import dtype_of, element_type
+from graphs.ir import MAX_VALUE_ELEMENTS, Attribute, Graph, Node, Parameter, TensorType, Value
+from graphs.validation import validate
+
+if TYPE_CHECKING:
+    from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+
+_CONSTANT_ATTRIBUTES = {
+    "value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64,
+    "value_string": np.object_, "value_strings": np.object_,
+}  # fmt: skip
+
+
+def read_onnx(data: bytes, name: str = "") -> Graph:
+    """Read a model of opset 9 or newer.
+
+    Initialisers, Constant nodes and ConstantOfShape nodes of constant shape become parameters; overridable
+    initialisers (those that are inputs too) as well. Functions of the model are inlined.
+    Raises InvalidGraph or UnsupportedOperator.
+    """
+    model = _parse(data)
+    if model.functions:
+        from onnx.inliner import inline_local_functions
+
+        model = inline_local_functions(model)
+    opset = {o.domain if o.domain != "ai.onnx" else "": o.version for o in model.opset_import}
+    opset.setdefault("", 21)
+    graph = Graph(name or model.graph.name, opset)
+    _read_graph(model.graph, graph)
+    validate(graph)
+    return graph
+
+
+def _parse(data: bytes) -> ModelProto:
+    from google.protobuf.message import DecodeError
+    from onnx import ModelProto
+
+    try:
+        model = ModelProto.FromString(data)
+    except DecodeError as error:
+        raise InvalidGraph("not an ONNX model: the bytes are no protobuf message") from error
+    if not model.HasField("graph") or not model.opset_import:
+        raise InvalidGraph("not an ONNX model: it has no graph or imports no operator set")
+    return model
+
+
+def _read_graph(proto: GraphProto, graph: Graph) -> None:
+    parameters = graph.parameters
+    for tensor in proto.initializer:
+        parameters[tensor.name] = _parameter(tensor)
+    for sparse in proto.sparse_initializer:
+        shape = TensorType(element_type(sparse.values.data_type), tuple(sparse.dims))
+        parameters[sparse.values.name] = Parameter(shape)
+    for info in proto.input:
+        if info.name not in parameters:
+            graph.inputs.append(info.name)
+            graph.types[info.name] = _input_type(info)
+    graph.outputs.extend(o.name for o in proto.output)
+    for index, node in enumerate(proto.node):
+        read = _node(node, index)
+        constant = _constant(read, parameters)
+        if constant is None:
+            graph.nodes.append(read)
+        elif read.outputs[0] in parameters:
+            raise InvalidGraph(f"tensor {read.outputs[0]!r} is defined twice")
+        else:
+            parameters[read.outputs[0]] = constant
+
+
+def _input_type(info: ValueInfoProto) -> TensorType:
+    kind = info.type.WhichOneof("value")
+    if kind != "tensor_type":
+        raise InvalidGraph(f"input {info.name!r} is a {kind or 'thing without type'}; only tensors are supported")
+    tensor = info.type.tensor_type
+    if not tensor.HasField("shape"):
+        raise InvalidGraph(f"input {info.name!r} has no shape, not even a rank; declare it in the model")
+    dims = (d.dim_param or (d.dim_value if d.dim_value > 0 else None) for d in tensor.shape.dim)
+    return TensorType(element_type(tensor.elem_type), tuple(dims))
+
+
+def _parameter(tensor: TensorProto) -> Parameter:
+    """A weight's type, and its value where it is small and in the file."""
+    shape = tuple(tensor.dims)
+    if min(shape, default=1) < 0:
+        raise InvalidGraph(f"constant {tensor.name!r} has a negative dimension: {list(shape)}")
+    type_ = TensorType(element_type(tensor.data_type), shape)
+    elements = prod(shape)
+    if elements > MAX_VALUE_ELEMENTS or tensor.data_location == 1:
+        return Parameter(type_)
+    return Parameter(type_, _value(tensor, elements))
+
+
+def _value(tensor: TensorProto, elements: int) -> Value | None:
+    """None where the bytes were stripped."""
+    from graphs.onnx_protos import tensor_value
+
+    try:
+        value = tensor_value(tensor)
+    except (ValueError, TypeError):
+        return None
+    return value if value.size == elements else None
+
+
+def _node(proto: NodeProto, index: int) -> Node:
+    op, domain = proto.op_type, proto.domain
+    return Node(
+        op,
+        list(proto.input),
+        list(proto.output),
+        {a.name: _attribute(a) for a in proto.attribute},
+        "" if domain == "ai.onnx" else domain,
+        proto.name or f"{op}_{index}",
+    )
+
+
+def _attribute(proto: AttributeProto) -> Attribute:
+    kind = proto.type
+    if kind == 7:  # INTS
+        return tuple(proto.ints)
+    if kind == 2:  # INT
+        return proto.i
+    if kind == 1:  # FLOAT
+        return proto.f
+    if kind == 3:  # STRING
+        return _text(proto.s)
+    return _rare_attribute(proto)
+
+
+def _rare_attribute(proto: AttributeProto) -> Attribute:
+    from onnx import AttributeProto
+
+    kind = proto.type
+    if kind == AttributeProto.FLOATS:
+        return tuple(proto.floats)
+    if kind == AttributeProto.STRINGS:
+        return tuple(str(_text(s)) for s in proto.strings)
+    if kind == AttributeProto.TENSOR:
+        from graphs.onnx_protos import tensor_value
+
+        return tensor_value(proto.t)
+    if kind == AttributeProto.GRAPH:
+        body = Graph(proto.g.name)
+        _read_graph(proto.g, body)
+        return body
+    raise InvalidGraph(f"attribute {proto.name!r} is of a kind that is not supported ({kind})")
+
+
+def _text(raw: bytes) -> str | bytes:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
+def _constant(node: Node, parameters: dict[str, Parameter]) -> Parameter | None:
+    """What a Constant node, or a ConstantOfShape node of a known shape, stands for."""
+    if node.domain or len(node.outputs) != 1:
+        return None
+    if node.op == "Constant":
+        return _constant_value(node)
+    if node.op != "ConstantOfShape" or len(node.inputs) != 1:
+        return None
+    shape = parameters.get(node.inputs[0])
+    if shape is None or shape.value is None:
+        return None
+    fill = node.attributes.get("value")
+    value = fill if isinstance(fill, np.ndarray) and fill.size == 1 else np.zeros(1, np.float32)
+    dims: tuple[int, ...] = tuple(shape.value.reshape(-1).tolist())
+    if min(dims, default=0) < 0:
+        raise InvalidGraph(f"ConstantOfShape {node.name!r}: negative dimension in {list(dims)}")
+    type_ = TensorType(dtype_of(value), dims)
+    if prod(dims) > MAX_VALUE_ELEMENTS:
+        return Parameter(type_, None, float(value.item()))
+    return Parameter(type_, np.full(dims, value.item(), value.dtype))
+
+
+def _constant_value(node: Node) -> Parameter:
+    for name, attribute in node.attributes.items():
+        if isinstance(attribute, np.ndarray):
+            value = attribute
+        elif name in _CONSTANT_ATTRIBUTES:
+            value = np.array(attribute, _CONSTANT_ATTRIBUTES[name])
+        else:
+            continue
+        dtype = dtype_of(value)
+        small = value.size <= MAX_VALUE_ELEMENTS
+        return Parameter(TensorType(dtype, value.shape), value if small else None)
+    raise InvalidGraph(f"Constant {node.name!r} has no value that is supported: {sorted(node.attributes)}")

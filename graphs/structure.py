@@ -1,0 +1,104 @@
+"""The structure of graphs: who reads what, in which order, and how large a tensor may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from math import prod
+
+from graphs.dtypes import BITS
+from graphs.errors import InvalidGraph
+from graphs.ir import Graph, Node, TensorType
+
+#: No tensor may be larger than this; a model that says so is broken or hostile.
+MAX_TENSOR_BYTES = 1 << 40
+
+MAX_RANK = 32
+
+
+def walk(nodes: Iterable[Node]) -> Iterator[Node]:
+    """These nodes and those of their subgraphs."""
+    for node in nodes:
+        yield node
+        for attribute in node.attributes.values():
+            if isinstance(attribute, Graph):
+                yield from walk(attribute.nodes)
+
+
+def reads(node: Node) -> Iterator[str]:
+    """Every tensor that a node needs: its inputs, and what its subgraphs take from outside."""
+    yield from filter(None, node.inputs)
+    for attribute in node.attributes.values():
+        if isinstance(attribute, Graph):
+            inner = {*attribute.inputs, *attribute.parameters}
+            for child in attribute.nodes:
+                yield from (name for name in reads(child) if name not in inner)
+                inner.update(child.outputs)
+            yield from (name for name in attribute.outputs if name not in inner)
+
+
+def check_size(name: str, type_: TensorType) -> None:
+    """Raises InvalidGraph for a type that no real tensor has."""
+    if type_.dtype not in BITS:
+        raise InvalidGraph(f"tensor {name!r}: {type_.dtype!r} is no element type")
+    sizes = [d for d in type_.shape if type(d) is int]
+    if min(sizes, default=0) < 0:
+        raise InvalidGraph(f"tensor {name!r} has a negative dimension: {list(type_.shape)}")
+    if len(type_.shape) > MAX_RANK or prod(sizes) * BITS[type_.dtype] > 8 * MAX_TENSOR_BYTES:
+        raise InvalidGraph(f"tensor {name!r} is absurdly large: {type_.dtype} {list(type_.shape)}")
+
+
+def sort(nodes: list[Node], defined: set[str]) -> list[Node]:
+    """The nodes in an order in which everything is made before it is read; ``defined`` grows by what they make."""
+    waiting = []
+    for node in nodes:
+        if waiting or not defined.issuperset(reads(node)):
+            waiting.append(node)
+            continue
+        _define(node, defined)
+    if not waiting:
+        return nodes
+    result = nodes[: len(nodes) - len(waiting)]
+    made = {name for node in waiting for name in node.outputs}
+    blocked = {id(n): {name for name in reads(n) if name not in defined} for n in waiting}
+    undefined = {name for names in blocked.values() for name in names if name not in made}
+    if undefined:
+        raise InvalidGraph(f"tensors that nothing defines: {some(undefined)}")
+    return result + _kahn(waiting, blocked, defined)
+
+
+def _kahn(nodes: list[Node], blocked: dict[int, set[str]], defined: set[str]) -> list[Node]:
+    readers: dict[str, list[Node]] = {}
+    for node in nodes:
+        for name in blocked[id(node)]:
+            readers.setdefault(name, []).append(node)
+    ready = [n for n in reversed(nodes) if not blocked[id(n)]]
+    result = []
+    while ready:
+        node = ready.pop()
+        result.append(node)
+        _define(node, defined)
+        for name in node.outputs:
+            for reader in reversed(readers.get(name, ())):
+                blocked[id(reader)].discard(name)
+                if not blocked[id(reader)]:
+                    ready.append(reader)
+    if len(result) < len(nodes):
+        done = set(map(id, result))
+        stuck = [n.name or n.op for n in nodes if id(n) not in done]
+        raise InvalidGraph(f"the graph has a cycle through {some(stuck)}")
+    return result
+
+
+def _define(node: Node, defined: set[str]) -> None:
+    for name in node.outputs:
+        if name in defined:
+            raise InvalidGraph(f"tensor {name!r} is defined twice")
+        if name:
+            defined.add(name)
+
+
+def some(names: Iterable[str]) -> str:
+    """A few names for a message."""
+    listed = sorted(set(names))
+    more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
+    return ", ".join(map(repr, listed[:5])) + more
