@@ -1,0 +1,22 @@
+"""The database: connections, schema, migrations and repositories. SQLAlchemy is used nowhere else."""
+
+from service.db.engine import Database, sqlite_url
+from service.db.migrate import current_revision, newest_revision, upgrade
+from service.db.predictions import Predictions
+from service.db.records import PredictionRecord, PredictorRecord, PromotionRecord, TableRecord, TargetRecord
+from service.db.versions import Versions
+
+__all__ = [
+    "Database",
+    "PredictionRecord",
+    "Predictions",
+    "PredictorRecord",
+    "PromotionRecord",
+    "TableRecord",
+    "TargetRecord",
+    "Versions",
+    "current_revision",
+    "newest_revision",
+    "sqlite_url",
+    "upgrade",
+]

@@ -1,0 +1,1 @@
+"""Alembic migrations, packaged so that an installed service can upgrade its own database."""

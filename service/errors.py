@@ -1,0 +1,128 @@
+"""What the service refuses or cannot do.
+
+ServiceError (Exception)
+├── NotThere                    (also a LookupError) no such name; ``known`` lists those that there are
+│   ├── UnknownTarget
+│   ├── UnknownPredictor
+│   ├── UnknownTable
+│   └── UnknownPrediction
+├── NoPredictor                 nothing was promoted yet: there is nobody to answer
+├── NotPromotable               a predictor of an emulated target
+├── AliasInUse                  an alias that would hide a target's id
+├── DamagedArtifact             a stored predictor does not agree with its checksum
+├── InvalidRequest              a body that is not the JSON asked for; ``errors`` lists what is wrong
+│   └── MalformedJson           … not JSON at all
+├── BodyTooLarge                a body over the limit, compressed or not; ``limit`` in bytes
+├── MalformedBody               a body that does not decompress
+├── UnsupportedMedia            a content type or encoding that is not accepted
+├── GraphTooLarge               more nodes than the limit; ``limit``
+├── Overloaded                  more requests waiting than can be answered in time
+├── TimeLimitExceeded           the request took longer than the limit; ``limit`` in seconds
+└── NotReady                    the service cannot answer now; ``checks`` says which part is not ok, and why
+
+`service.problems` has the one table from these (and the errors of graphs and predictors) to HTTP statuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+class ServiceError(Exception):
+    """Something that the caller is told; the message says what to do."""
+
+
+class NotThere(ServiceError, LookupError):
+    """Something asked for by name does not exist."""
+
+    def __init__(self, message: str, known: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.known = tuple(known)
+
+
+class UnknownTarget(NotThere):
+    """No target has that id or alias."""
+
+
+class UnknownPredictor(NotThere):
+    """No predictor version has that name, or not for that target."""
+
+
+class UnknownTable(NotThere):
+    """No lookup table version has that name."""
+
+
+class UnknownPrediction(NotThere):
+    """No prediction is stored under that id."""
+
+
+class NoPredictor(ServiceError):
+    """Nobody can answer: the target, or all of them, have no promoted predictor."""
+
+
+class NotPromotable(ServiceError):
+    """The predictor must not answer by default."""
+
+
+class AliasInUse(ServiceError):
+    """The alias would hide a target's id."""
+
+
+class DamagedArtifact(ServiceError):
+    """Files of the store are not what they were when they were registered."""
+
+
+class InvalidRequest(ServiceError):
+    """The body is not what the endpoint asks for; ``errors`` holds pairs of location and message."""
+
+    def __init__(self, message: str, errors: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.errors = tuple(errors)
+
+
+class MalformedJson(InvalidRequest):
+    """The body is not JSON."""
+
+
+class LimitExceeded(ServiceError):
+    """Something is larger or takes longer than ``limit``."""
+
+    def __init__(self, message: str, limit: float) -> None:
+        super().__init__(message)
+        self.limit = limit
+
+
+class BodyTooLarge(LimitExceeded):
+    """The body has more bytes than allowed."""
+
+
+class GraphTooLarge(LimitExceeded):
+    """The graph has more nodes than allowed."""
+
+
+class TimeLimitExceeded(LimitExceeded):
+    """The request took too many seconds."""
+
+
+class MalformedBody(ServiceError):
+    """The body's compression is broken."""
+
+
+class UnsupportedMedia(ServiceError):
+    """The content type or encoding is not accepted; ``accepted`` lists what is."""
+
+    def __init__(self, message: str, accept_encoding: str | None = None) -> None:
+        super().__init__(message)
+        self.accept_encoding = accept_encoding
+
+
+class Overloaded(ServiceError):
+    """Too many requests are waiting."""
+
+
+class NotReady(ServiceError):
+    """A part that is needed for answering is not there."""
+
+    def __init__(self, message: str, checks: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.checks = dict(checks)

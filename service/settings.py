@@ -1,0 +1,81 @@
+"""Settings of the service: values that are passed in, never a global object."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import platformdirs
+
+MIB = 1024 * 1024
+
+
+def default_data_dir() -> Path:
+    """The platform's folder for a user's data."""
+    return Path(platformdirs.user_data_dir("archgauge", appauthor=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set; environment variables are the names in capitals after ``ARCHGAUGE_``.
+
+    Times are seconds, sizes bytes.
+    """
+
+    data_dir: Path
+    #: SQLAlchemy URL; empty for SQLite in the data directory.
+    database_url: str = ""
+    #: A body may have this many bytes, and as many again after decompression.
+    max_body_bytes: int = 64 * MIB
+    max_graph_nodes: int = 50_000
+    #: A request that takes longer is refused with 504.
+    request_time_limit_s: float = 30.0
+    #: Threads that price architectures; 0 for one per processor.
+    threads: int = 0
+    #: Requests that may wait for a thread; more are refused with 503.
+    max_waiting: int = 64
+    #: Loaded predictors that are kept in memory.
+    max_loaded_predictors: int = 8
+    #: Promotions are noticed after at most this long.
+    refresh_s: float = 1.0
+    #: Stored predictions beyond this number are deleted, oldest first.
+    max_stored_predictions: int = 100_000
+    #: Lines of JSON for machines, or plain text.
+    log_format: str = "json"
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None, **given: object) -> Settings:
+        """Settings from ``ARCHGAUGE_…`` variables; ``given`` ones win.
+
+        Raises:
+            ValueError: a variable holds what is no number.
+        """
+        environment = os.environ if environment is None else environment
+        values: dict[str, object] = {"data_dir": default_data_dir()}
+        for field in fields(cls):
+            text = environment.get(f"ARCHGAUGE_{field.name.upper()}")
+            if text is not None:
+                values[field.name] = _parse(field.name, str(field.type), text)
+        return cls(**{**values, **given})  # type: ignore[arg-type]
+
+    @property
+    def worker_threads(self) -> int:
+        """The number of threads that price architectures."""
+        return self.threads or _processors()
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _parse(name: str, kind: str, text: str) -> object:
+    parsers = {"Path": Path, "str": str, "int": int, "float": float}
+    try:
+        return parsers[kind](text)
+    except ValueError as error:
+        raise ValueError(f"ARCHGAUGE_{name.upper()} must be a number, not {text!r}") from error

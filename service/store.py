@@ -1,0 +1,257 @@
+"""The store of versions: lookup tables and predictors under the data directory, known to the database.
+
+::
+
+    <data dir>/archgauge.db
+    <data dir>/store/tables/<target>/<version>/          written by `lookup_tables.write_table`
+    <data dir>/store/predictors/<target>/<version>/      written by `Store.register_predictor`
+
+A version is a folder that is never changed; it appears under its name complete or not at all, and the database learns of
+it afterwards. So a crash leaves at worst a folder that nobody refers to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from lookup_tables import Target
+from service._folders import hash_files, publish, sync_and_hash, temporary_folder
+from service.db import (
+    Database,
+    PredictorRecord,
+    PromotionRecord,
+    TableRecord,
+    TargetRecord,
+    Versions,
+    sqlite_url,
+    upgrade,
+)
+from service.errors import (
+    AliasInUse,
+    DamagedArtifact,
+    NoPredictor,
+    NotPromotable,
+    UnknownPredictor,
+    UnknownTable,
+    UnknownTarget,
+)
+
+if TYPE_CHECKING:
+    from lookup_tables import TableVersion
+
+DATABASE_FILE = "archgauge.db"
+
+
+class SavablePredictor(Protocol):
+    """What `predictors.train` returns, as far as the store needs it."""
+
+    @property
+    def report(self) -> Mapping[str, Any]: ...
+
+    def save(self, folder: Path) -> None: ...
+
+
+class Store:
+    """Versions under a data directory; thread-safe. Several processes may use one at the same time.
+
+    Raises (all methods that take a target or version):
+        UnknownTarget, UnknownTable, UnknownPredictor: no such name; ``known`` lists those that there are.
+    """
+
+    def __init__(self, data_dir: Path, database: Database) -> None:
+        self.root = data_dir / "store"
+        self.database = database
+
+    @classmethod
+    def open(cls, data_dir: Path, database_url: str = "") -> Self:
+        """Open the store, making it and upgrading its database where needed."""
+        data_dir.mkdir(parents=True, exist_ok=True)
+        database = Database(database_url or sqlite_url(data_dir / DATABASE_FILE))
+        upgrade(database)
+        return cls(data_dir, database)
+
+    def close(self) -> None:
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Targets
+
+    def register_target(self, target: Target, alias: str | None = None) -> TargetRecord:
+        """Make a target known, under an alias too if given; an alias of another target moves to this one.
+
+        Raises:
+            AliasInUse: the alias is the id of a target.
+        """
+        record = TargetRecord(target.id, target.to_json(), target.emulated, datetime.now(UTC))
+        with self.database.write() as session:
+            versions = Versions(session)
+            versions.add_target(record)
+            if alias is not None:
+                if any(other.id == alias for other in versions.targets()):
+                    raise AliasInUse(f"{alias!r} is the id of a target; choose another name")
+                versions.set_alias(alias, target.id)
+        return self.target(target.id)
+
+    def targets(self) -> list[TargetRecord]:
+        """All targets, oldest first."""
+        with self.database.read() as session:
+            return Versions(session).targets()
+
+    def target(self, name: str) -> TargetRecord:
+        """A target by its id or alias."""
+        targets = self.targets()
+        for target in targets:
+            if name == target.id or name in target.aliases:
+                return target
+        known = [name for t in targets for name in (*t.aliases, t.id)]
+        raise UnknownTarget(f"no target is called {name!r}", known)
+
+    # Lookup tables
+
+    def register_table(self, table: TableVersion, alias: str | None = None) -> TableRecord:
+        """Make a table version known that `lookup_tables.write_table` (with ``self.root``) or an import has written.
+
+        Registering it again changes nothing.
+        """
+        from lookup_tables import read_manifest
+
+        manifest = read_manifest(table.path)
+        self.register_target(manifest.target, alias)
+        created_at = datetime.fromtimestamp(manifest.created_at, UTC)
+        record = TableRecord(table.target_id, table.version, manifest.to_json(), created_at)
+        with self.database.write() as session:
+            versions = Versions(session)
+            if not versions.tables(table.target_id, table.version):
+                versions.add_table(record)
+        return record
+
+    def tables(self, target: str | None = None) -> list[TableRecord]:
+        """Table versions, newest first; of one target (id or alias) or of all."""
+        target_id = None if target is None else self.target(target).id
+        with self.database.read() as session:
+            return Versions(session).tables(target_id)
+
+    def table(self, version: str, target: str | None = None) -> TableRecord:
+        """A table version by its name."""
+        found = [record for record in self.tables(target) if record.version == version]
+        if len(found) == 1:
+            return found[0]
+        raise UnknownTable(_not_one("lookup table", version, target, found), [t.version for t in self.tables(target)])
+
+    def table_version(self, record: TableRecord) -> TableVersion:
+        """Where the table lies."""
+        from lookup_tables import TableVersion
+
+        folder = self.root / "tables" / record.target_id / record.version
+        return TableVersion(record.target_id, record.version, folder)
+
+    # Predictors
+
+    def register_predictor(self, predictor: SavablePredictor, target: str, tables: Sequence[str]) -> PredictorRecord:
+        """Keep a predictor as the next version of a target. It answers once it is promoted.
+
+        Args:
+            tables: versions of the lookup tables that it was trained on, all of this target.
+        """
+        target_id = self.target(target).id
+        for version in tables:
+            self.table(version, target_id)
+        home = self.root / "predictors" / target_id
+        with temporary_folder(home) as folder:
+            predictor.save(folder)
+            sha256 = sync_and_hash(folder)
+            with self.database.write() as session:  # holds the write lock: numbers are given once
+                versions = Versions(session)
+                number = 1 + len(versions.predictors(target_id))
+                record = PredictorRecord(
+                    target_id=target_id,
+                    version=f"v{number:04d}-{sha256[:8]}",
+                    sha256=sha256,
+                    report=dict(predictor.report),
+                    created_at=datetime.now(UTC),
+                    tables=tuple(tables),
+                )
+                publish(folder, home / record.version)
+                versions.add_predictor(record)
+        return record
+
+    def predictors(self, target: str | None = None) -> list[PredictorRecord]:
+        """Predictor versions, newest first; of one target (id or alias) or of all."""
+        target_id = None if target is None else self.target(target).id
+        with self.database.read() as session:
+            return Versions(session).predictors(target_id)
+
+    def predictor(self, version: str, target: str | None = None) -> PredictorRecord:
+        """A predictor version by its name."""
+        found = [record for record in self.predictors(target) if record.version == version]
+        if len(found) == 1:
+            return found[0]
+        known = [record.version for record in self.predictors(target)]
+        raise UnknownPredictor(_not_one("predictor", version, target, found), known)
+
+    def predictor_folder(self, record: PredictorRecord) -> Path:
+        """Where the predictor lies, after checking that its files are those that were registered.
+
+        Raises:
+            DamagedArtifact: they are not.
+        """
+        folder = self.root / "predictors" / record.target_id / record.version
+        if not folder.is_dir():
+            raise DamagedArtifact(f"the files of predictor {record.version} are missing from {folder}")
+        if hash_files(folder) != record.sha256:
+            raise DamagedArtifact(f"the files in {folder} are not those that were registered; train or import it again")
+        return folder
+
+    # Promotions
+
+    def promote(self, version: str, target: str | None = None, note: str = "") -> PredictorRecord:
+        """Let a predictor version answer for its target from now on; promoting an older one rolls back.
+
+        Raises:
+            NotPromotable: its target is emulated.
+        """
+        record = self.predictor(version, target)
+        if self.target(record.target_id).emulated:
+            raise NotPromotable(f"{record.target_id} was measured under an emulator; its times are nobody's")
+        with self.database.write() as session:
+            Versions(session).promote(record.target_id, record.version, note)
+        return record
+
+    def promotions(self) -> list[PromotionRecord]:
+        """Who answers for each target now, the one promoted last first."""
+        with self.database.read() as session:
+            return Versions(session).promoted()
+
+    def promoted(self, target: str | None = None) -> PredictorRecord:
+        """The predictor that answers for a target; without one, for the target promoted last.
+
+        Raises:
+            NoPredictor: nothing was promoted (there).
+        """
+        target_id = None if target is None else self.target(target).id
+        for promotion in self.promotions():
+            if target_id in (None, promotion.predictor.target_id):
+                return promotion.predictor
+        raise NoPredictor(no_predictor(target_id))
+
+
+def no_predictor(target_id: str | None) -> str:
+    """What to say when nobody can answer."""
+    if target_id is None:
+        return "no target has a predictor yet; run `archgauge profile` on the device"
+    return f"the target {target_id} has no predictor yet; run `archgauge profile` on the device"
+
+
+def _not_one(what: str, version: str, target: str | None, found: Sequence[object]) -> str:
+    where = "" if target is None else f" of {target}"
+    if found:
+        return f"{len(found)} targets have a {what} {version!r}; say which target is meant"
+    return f"there is no {what} {version!r}{where}"
