@@ -1,0 +1,70 @@
+"""Lowering: from an architecture graph to the kernels that a runtime executes after its optimisations."""
+
+from __future__ import annotations
+
+from graphs.ir import Graph
+from graphs.kernels import Kernel
+from graphs.kernels_of import kernels_of
+from graphs.lowering.nchwc import to_blocked_layout
+from graphs.lowering.passes import LEVEL_1, LEVEL_2, LEVEL_3_AFTER_LAYOUT, Pass
+from graphs.lowering.profile import LoweringProfile
+from graphs.lowering.rewriter import Rewriter
+from graphs.lowering.shape_fusions import merge_equal, split_gathers
+from graphs.lowering.transposes import move_transposes
+
+__all__ = ["LoweringProfile", "lower", "optimise"]
+
+_MAX_ROUNDS = 10
+
+
+def optimise(graph: Graph, profile: LoweringProfile) -> Graph:
+    """``graph`` as the runtime executes it, one node per kernel; the argument (inferred, static) is left as it is."""
+    r = Rewriter(graph)
+    _level_1(r, profile)
+    _level_2(r, profile)
+    if profile.nchwc_block:
+        r.sort()
+        to_blocked_layout(r, profile.nchwc_block)
+    _apply(r, LEVEL_3_AFTER_LAYOUT, profile)
+    r.drop_unused()
+    return r.finish()
+
+
+def lower(graph: Graph, profile: LoweringProfile) -> list[Kernel]:
+    """The kernels that the runtime executes for an inferred, static ``graph``, in order of execution."""
+    return kernels_of(optimise(graph, profile))
+
+
+def _level_1(r: Rewriter, profile: LoweringProfile) -> None:
+    for _ in range(_MAX_ROUNDS):
+        r.changed = False
+        merge_equal(r)
+        _apply(r, LEVEL_1, profile)
+        r.sort()
+        move_transposes(r, assigned=False)
+        if not r.changed:
+            return
+
+
+def _level_2(r: Rewriter, profile: LoweringProfile) -> None:
+    for _ in range(_MAX_ROUNDS):
+        r.changed = False
+        r.sort()
+        move_transposes(r, assigned=True)
+        for tensor in [*r.graph.inputs, *(n.outputs[0] for n in r.nodes if len(n.outputs) == 1)]:
+            split_gathers(r, tensor)
+        _apply(r, LEVEL_2, profile)
+        if not r.changed:
+            return
+
+
+def _apply(r: Rewriter, passes: tuple[Pass, ...], profile: LoweringProfile) -> None:
+    present = {node.kind for node in r.nodes}
+    for p in passes:
+        if p.holds_for(profile) and not present.isdisjoint(p.rules):
+            r.changed, before = False, r.changed
+            r.sort()
+            p.apply(r)
+            if r.changed:
+                present = {node.kind for node in r.nodes}
+            r.changed = r.changed or before

@@ -1,0 +1,154 @@
+"""What a convolution takes in: batch norm, scale, bias, padding, activation.
+
+After onnxruntime's ConvBNFusion, ConvMulFusion, ConvAddFusion, PadFusion, FuseReluClip, ConvActivationFusion and
+ConvAddActivationFusion (core/optimizer, 1.31).
+"""
+
+from __future__ import annotations
+
+from graphs.ir import Node, TensorType
+from graphs.lowering.rewriter import Rewriter, merged_origin
+from graphs.windows import resolved_window
+
+#: Activations that the CPU kernels of Conv apply to their output.
+CONV_ACTIVATIONS = frozenset({"Relu", "Sigmoid", "Tanh", "LeakyRelu", "Clip", "HardSigmoid", "HardSwish"})
+
+
+def _folded_conv(r: Rewriter, node: Node, follower: Node) -> None:
+    """Let ``follower`` vanish into the weights and the (now present) bias of ``node``."""
+    weight = r.types[node.inputs[1]]
+    channels = weight.dims[0]
+    r.set_input(node, 1, r.constant(t=weight, hint="w"))
+    r.set_input(node, 2, r.constant(t=TensorType(weight.dtype, (channels,)), hint="b"))
+    _absorb(r, node, follower)
+
+
+def _absorb(r: Rewriter, node: Node, follower: Node) -> None:
+    output = follower.outputs[0]
+    node.origin = merged_origin(node, follower)
+    r.remove(follower)
+    r.set_output(node, 0, output)
+
+
+def _foldable(r: Rewriter, node: Node) -> Node | None:
+    """The only user of a convolution whose weights (and bias) are constants."""
+    if any(t and not r.is_constant(t) for t in node.inputs[1:]) or r.dtype(node.inputs[0]) not in ("float32", "float64", "float16"):
+        return None
+    return r.sole_user(node)
+
+
+def fold_batch_norm(r: Rewriter, node: Node) -> None:
+    bn = _foldable(r, node)
+    if bn is None or bn.op != "BatchNormalization" or bn.inputs[0] != node.outputs[0]:
+        return
+    if all(r.is_constant(t) for t in bn.inputs[1:5]) and len([t for t in bn.outputs if t and r.users(t)]) <= 1:
+        _folded_conv(r, node, bn)
+
+
+def fold_scale(r: Rewriter, node: Node) -> None:
+    """Mul by a constant of one value per output channel (or one value)."""
+    mul = _foldable(r, node)
+    if mul is None or mul.op != "Mul" or len(node.inputs) > 3:
+        return
+    constant = mul.inputs[1] if mul.inputs[0] == node.outputs[0] else mul.inputs[0]
+    if r.is_constant(constant) and _per_channel(r, node, constant, allow_scalar=True):
+        weight = r.types[node.inputs[1]]
+        r.set_input(node, 1, r.constant(t=weight, hint="w"))
+        if len(node.inputs) > 2 and node.inputs[2]:
+            r.set_input(node, 2, r.constant(t=r.types[node.inputs[2]], hint="b"))
+        _absorb(r, node, mul)
+
+
+def fold_bias(r: Rewriter, node: Node) -> None:
+    """Add of a constant of one value per output channel."""
+    add = _foldable(r, node)
+    if add is None or add.op != "Add" or len(node.inputs) > 3:
+        return
+    constant = add.inputs[1] if add.inputs[0] == node.outputs[0] else add.inputs[0]
+    if r.is_constant(constant) and _per_channel(r, node, constant, allow_scalar=False):
+        _folded_conv(r, node, add)
+
+
+def _per_channel(r: Rewriter, node: Node, constant: str, *, allow_scalar: bool) -> bool:
+    """Whether the constant has the form [C, 1, …] (leading ones allowed) against the output [N, C, …]."""
+    shape, output = r.shape(constant), r.shape(node.outputs[0])
+    if r.dtype(constant) != r.dtype(node.inputs[1]):
+        return False
+    if not shape or all(d == 1 for d in shape):
+        return allow_scalar and len(shape) <= len(output)
+    spatial = len(output) - 2
+    if len(shape) not in (spatial + 1, spatial + 2):
+        return False
+    axis = len(shape) - spatial - 1
+    return shape[axis] == output[1] and all(d == 1 for i, d in enumerate(shape) if i != axis)
+
+
+def fuse_pad(r: Rewriter, node: Node) -> None:
+    """Zero padding before a convolution or pool becomes its own padding."""
+    user = r.sole_user(node)
+    if user is None or user.op not in ("Conv", "MaxPool", "AveragePool", "ConvInteger") or user.inputs[0] != node.outputs[0]:
+        return
+    mode = node.attributes.get("mode", "constant")
+    pads = r.ints(node, 1, "pads")
+    auto_pad = user.attributes.get("auto_pad", "NOTSET")
+    if mode not in ("constant", b"constant") or pads is None or auto_pad not in ("NOTSET", b"NOTSET"):
+        return
+    if len(node.inputs) > 3 and node.inputs[3]:
+        return
+    fill = node.attributes.get("value", 0.0)
+    if len(node.inputs) > 2 and node.inputs[2]:
+        fill = r.scalar(node.inputs[2])
+    rank = len(pads) // 2
+    if fill != 0.0 or any(p < 0 for p in pads) or any(pads[i] or pads[i + rank] for i in (0, 1)):
+        return
+    if user.op == "MaxPool" or (user.op == "AveragePool" and not user.attributes.get("count_include_pad")):
+        return
+    own = resolved_window(r.graph, user).pads
+    spatial = rank - 2
+    begins = tuple(own[i] + pads[2 + i] for i in range(spatial))
+    ends = tuple(own[spatial + i] + pads[rank + 2 + i] for i in range(spatial))
+    user.attributes["pads"] = begins + ends
+    user.origin = merged_origin(node, user)
+    r.set_input(user, 0, node.inputs[0])
+    r.remove(node)
+
+
+def fuse_relu_clip(r: Rewriter, node: Node) -> None:
+    """Relu before a Clip whose minimum is not below zero (or can be raised to it) vanishes."""
+    clip = r.sole_user(node)
+    if clip is None or clip.op != "Clip" or clip.inputs[0] != node.outputs[0]:
+        return
+    if all(not t or r.is_constant(t) for t in clip.inputs[1:2]):
+        clip.origin = merged_origin(node, clip)
+        r.set_input(clip, 0, node.inputs[0])
+        r.remove(node)
+
+
+def fuse_activation(r: Rewriter, node: Node) -> None:
+    """Conv followed by one activation is one FusedConv."""
+    user = r.sole_user(node)
+    if user is None or user.op not in CONV_ACTIVATIONS or user.domain or r.dtype(node.inputs[0]) != "float32":
+        return
+    if user.op == "Clip" and any(t and not r.is_constant(t) for t in user.inputs[1:]):
+        return
+    attributes = dict(node.attributes) | {"activation": user.op}
+    r.fuse([node, user], "FusedConv", node.inputs, "com.microsoft", attributes)
+
+
+def fuse_residual(r: Rewriter, node: Node) -> None:
+    """Conv + Add (+ activation) outside of the blocked layout is one FusedConv with a fourth input."""
+    add = r.sole_user(node)
+    if add is None or add.op != "Add" or r.dtype(node.inputs[0]) != "float32" or len(node.inputs) > 3:
+        return
+    other = add.inputs[1] if add.inputs[0] == node.outputs[0] else add.inputs[0]
+    if other == node.outputs[0] or r.shape(other) != r.shape(node.outputs[0]):
+        return
+    inputs = [*node.inputs, *[""] * (3 - len(node.inputs)), other]
+    attributes = dict(node.attributes)
+    nodes = [node, add]
+    user = r.sole_user(add)
+    if user is not None and user.op in CONV_ACTIVATIONS and not user.domain:
+        if user.op != "Clip" or all(not t or r.is_constant(t) for t in user.inputs[1:]):
+            nodes.append(user)
+            attributes["activation"] = user.op
+    r.fuse(nodes, "FusedConv", inputs, "com.microsoft", attributes)

@@ -1,0 +1,82 @@
+"""The ordered list of rewrites, level by level, as the runtime applies them.
+
+Every level is repeated until nothing changes (at most ten times), each of its passes once per round. A rule looks at
+one node; it runs on every live node of its operators in topological order. ``since`` and ``until`` bound the releases
+of onnxruntime for which a pass is known to hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from graphs.ir import Node
+from graphs.lowering import activations, conv_fusions, eliminations, matmul_fusions, norm_fusions, shape_fusions
+from graphs.lowering.profile import LoweringProfile
+from graphs.lowering.rewriter import Rewriter
+
+Rule = Callable[[Rewriter, Node], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Rules by operator, tried together on each node in turn."""
+
+    name: str
+    rules: dict[str, tuple[Rule, ...]]
+    since: tuple[int, int] = (1, 20)
+    until: tuple[int, int] = (1, 99)
+
+    def holds_for(self, profile: LoweringProfile) -> bool:
+        return self.since <= profile.release <= self.until
+
+    def apply(self, r: Rewriter) -> None:
+        for node in r.nodes:
+            for rule in self.rules.get(node.kind, ()):
+                if r.alive(node):
+                    rule(r, node)
+
+
+def _rules(rule: Rule, *ops: str) -> dict[str, tuple[Rule, ...]]:
+    return dict.fromkeys(ops, (rule,))
+
+
+_REWRITE_RULES = Pass(
+    "rewrite rules",
+    {
+        "Identity": (eliminations.eliminate_identity,), "Dropout": (eliminations.eliminate_dropout,),
+        "Slice": (eliminations.eliminate_slice,), "Expand": (eliminations.eliminate_expand,),
+        "Cast": (eliminations.eliminate_cast,), "Add": (eliminations.eliminate_noop,),
+        "Sub": (eliminations.eliminate_noop,), "Mul": (eliminations.eliminate_noop,),
+        "Div": (eliminations.eliminate_noop, activations.fuse_div_mul), "Relu": (conv_fusions.fuse_relu_clip,),
+        "Gemm": (matmul_fusions.fuse_gemm_sum, matmul_fusions.fuse_gemm_transposes), "Not": (activations.fuse_not_where,),
+        "Conv": (conv_fusions.fold_bias, conv_fusions.fold_scale, conv_fusions.fold_batch_norm),
+        "Pad": (conv_fusions.fuse_pad,), "MatMul": (matmul_fusions.fold_matmul_batch_norm,),
+        "Concat": (eliminations.eliminate_concat,),
+    },
+)  # fmt: skip
+
+LEVEL_1: tuple[Pass, ...] = (
+    _REWRITE_RULES,
+    Pass("matmul + add", _rules(matmul_fusions.fuse_matmul_add, "MatMul")),
+    Pass("reshape chains", _rules(shape_fusions.fuse_reshapes, "Reshape", "Squeeze", "Unsqueeze", "Flatten")),
+    Pass("gelu", _rules(activations.fuse_gelu, "Div", "Mul")),
+    Pass("layer norm", _rules(norm_fusions.fuse_layer_norm, "ReduceMean")),
+)
+
+LEVEL_2: tuple[Pass, ...] = (
+    Pass("gemm transposes", _rules(matmul_fusions.fuse_gemm_transposes, "Gemm")),
+    Pass("gemm activation", _rules(matmul_fusions.fuse_gemm_activation, "Gemm")),
+    Pass("conv activation", _rules(conv_fusions.fuse_activation, "Conv")),
+    Pass("gelu", _rules(activations.fuse_gelu, "Div", "Mul")),
+    Pass("layer norm", _rules(norm_fusions.fuse_layer_norm, "ReduceMean")),
+    Pass("rms norm", _rules(norm_fusions.fuse_rms_norm, "Pow")),
+    Pass("matmul transposes", _rules(matmul_fusions.fuse_matmul_transposes, "MatMul", "com.microsoft.FusedMatMul")),
+    Pass("bias gelu", _rules(activations.fuse_bias_gelu, "Add")),
+    Pass("skip layer norm", _rules(norm_fusions.fuse_skip_layer_norm, "LayerNormalization")),
+    Pass("fast gelu", _rules(activations.fuse_fast_gelu, "Tanh")),
+    Pass("quick gelu", _rules(activations.fuse_quick_gelu, "Sigmoid")),
+    Pass("matmul scale", _rules(matmul_fusions.fuse_matmul_scale, "MatMul", "com.microsoft.FusedMatMul")),
+)
+
+LEVEL_3_AFTER_LAYOUT: tuple[Pass, ...] = (Pass("conv residual", _rules(conv_fusions.fuse_residual, "Conv")),)

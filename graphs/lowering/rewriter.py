@@ -1,0 +1,233 @@
+"""A graph under rewriting: who produces and who uses each tensor, kept up to date as nodes come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from graphs.ir import Attribute, Graph, Node, Parameter, TensorType, Value
+
+
+class Rewriter:
+    """Mutable view of an inferred graph. ``nodes`` are in topological order whenever a pass starts.
+
+    An edge is one use of an output by one input of one node; being an output of the graph is not an edge.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph.copy()
+        self.types = self.graph.types
+        self.parameters = self.graph.parameters
+        self.opset = graph.opset.get("", 21)
+        self._outputs = set(graph.outputs)
+        self._nodes: dict[int, Node] = {}
+        self._producer: dict[str, Node] = {}
+        self._users: dict[str, list[Node]] = {}
+        self._fresh = 0
+        self.changed = False
+        for node in self.graph.nodes:
+            node.origin = node.origin or (node.name,)
+            self._link(node)
+
+    # --- looking ---
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes, in the order in which they were linked (topological after `sort`)."""
+        return list(self._nodes.values())
+
+    def alive(self, node: Node) -> bool:
+        return id(node) in self._nodes
+
+    def producer(self, tensor: str) -> Node | None:
+        return self._producer.get(tensor)
+
+    def users(self, tensor: str) -> list[Node]:
+        """One entry per edge."""
+        return self._users.get(tensor, [])
+
+    def edges(self, node: Node) -> int:
+        return sum(len(self._users.get(t, ())) for t in node.outputs if t)
+
+    def is_output(self, tensor: str) -> bool:
+        return tensor in self._outputs
+
+    def gives_output(self, node: Node) -> bool:
+        return any(t in self._outputs for t in node.outputs)
+
+    def sole_user(self, node: Node) -> Node | None:
+        """The only node that uses the only edge out of ``node``; None if the graph returns the tensor too."""
+        if self.gives_output(node) or self.edges(node) != 1:
+            return None
+        return next(self._users[t][0] for t in node.outputs if self._users.get(t))
+
+    def is_constant(self, tensor: str) -> bool:
+        return tensor in self.parameters
+
+    def value(self, tensor: str) -> Value | None:
+        parameter = self.parameters.get(tensor)
+        return None if parameter is None else parameter.value
+
+    def scalar(self, tensor: str) -> float | None:
+        """The value of a known constant of one element."""
+        value = self.value(tensor)
+        return float(value.reshape(-1)[0]) if value is not None and value.size == 1 else None
+
+    def ints(self, node: Node, index: int, attribute: str) -> tuple[int, ...] | None:
+        """Integers that older opsets keep in an attribute and newer ones in a constant input; None if absent."""
+        given = node.attributes.get(attribute)
+        if isinstance(given, tuple):
+            return tuple(int(v) for v in given)  # type: ignore[arg-type]
+        if index < len(node.inputs) and node.inputs[index]:
+            value = self.value(node.inputs[index])
+            return None if value is None else tuple(int(v) for v in value.reshape(-1))
+        return None
+
+    def shape(self, tensor: str) -> tuple[int, ...]:
+        return self.types[tensor].dims
+
+    def dtype(self, tensor: str) -> str:
+        return self.types[tensor].dtype
+
+    # --- changing ---
+
+    def add(self, node: Node, types: Sequence[TensorType] = ()) -> Node:
+        """Link ``node``; ``types`` are those of its outputs where they are new."""
+        for tensor, t in zip(node.outputs, types, strict=False):
+            self.types[tensor] = t
+        self._link(node)
+        self.changed = True
+        return node
+
+    def remove(self, *nodes: Node) -> None:
+        for node in nodes:
+            del self._nodes[id(node)]
+            for tensor in node.inputs:
+                if tensor:
+                    users = self._users[tensor]
+                    users.pop(next(i for i, user in enumerate(users) if user is node))
+            for tensor in node.outputs:
+                if self._producer.get(tensor) is node:
+                    del self._producer[tensor]
+        self.changed = True
+
+    def fuse(
+        self, nodes: Sequence[Node], op: str, inputs: Iterable[str], domain: str = "", attributes: dict[str, Attribute] | None = None
+    ) -> Node:
+        """Replace ``nodes`` by one node that gives the outputs of the last of them."""
+        new = Node(op, list(inputs), list(nodes[-1].outputs), attributes or {}, domain, nodes[0].name)
+        new.origin = merged_origin(*nodes)
+        self.remove(*nodes)
+        return self.add(new)
+
+    def set_input(self, node: Node, index: int, tensor: str) -> None:
+        """Let an input of ``node`` read another tensor ('' removes it; missing inputs are filled up)."""
+        while len(node.inputs) <= index:
+            node.inputs.append("")
+        old = node.inputs[index]
+        if old:
+            users = self._users[old]
+            users.pop(next(i for i, user in enumerate(users) if user is node))
+        node.inputs[index] = tensor
+        if tensor:
+            self._users.setdefault(tensor, []).append(node)
+        self.changed = True
+
+    def set_output(self, node: Node, index: int, tensor: str, t: TensorType | None = None) -> None:
+        old = node.outputs[index]
+        if self._producer.get(old) is node:
+            del self._producer[old]
+        node.outputs[index] = tensor
+        self._producer[tensor] = node
+        if t is not None:
+            self.types[tensor] = t
+        self.changed = True
+
+    def bypass(self, node: Node, source: str | None = None) -> bool:
+        """Remove a node that passes its input on; False (and no change) if the graph needs both names."""
+        source = node.inputs[0] if source is None else source
+        target = node.outputs[0]
+        if target in self._outputs:
+            before = self._producer.get(source)
+            if before is None or source in self._outputs:
+                return False
+            self.remove(node)
+            self.set_output(before, before.outputs.index(source), target)
+            self._move_users(source, target)
+            return True
+        self.remove(node)
+        self._move_users(target, source)
+        return True
+
+    def tensor(self, t: TensorType, hint: str = "t") -> str:
+        """A new name for a tensor of type ``t``."""
+        while (name := f"{hint}__{self._fresh}") in self.types:
+            self._fresh += 1
+        self._fresh += 1
+        self.types[name] = t
+        return name
+
+    def constant(self, value: Value | None = None, t: TensorType | None = None, hint: str = "c") -> str:
+        """A new constant: of a known small ``value``, or a weight of type ``t``."""
+        if value is not None:
+            t = TensorType(str(value.dtype), tuple(value.shape))
+        assert t is not None
+        name = self.tensor(t, hint)
+        self.parameters[name] = Parameter(t, value)
+        return name
+
+    def int_constant(self, values: Iterable[int]) -> str:
+        return self.constant(np.array(list(values), dtype=np.int64))
+
+    def sort(self) -> None:
+        """Restore topological order; among the ready, producers of earlier inputs and older nodes come first."""
+        done: dict[int, Node] = {}
+        for root in list(self._nodes.values()):
+            stack = [root]
+            while stack:
+                node = stack[-1]
+                if id(node) in done:
+                    stack.pop()
+                    continue
+                waiting = [p for t in reversed(node.inputs) if (p := self._producer.get(t)) and id(p) not in done]
+                if waiting:
+                    stack.extend(waiting)
+                else:
+                    done[id(node)] = node
+                    stack.pop()
+        self._nodes = done
+
+    def drop_unused(self) -> None:
+        """Remove nodes whose outputs nobody needs, and constants that nobody reads."""
+        for node in reversed(self.nodes):
+            if not self.gives_output(node) and not self.edges(node):
+                self.remove(node)
+
+    def finish(self) -> Graph:
+        """The rewritten graph."""
+        self.sort()
+        self.graph.nodes = self.nodes
+        used = {t for node in self.graph.nodes for t in node.inputs} | self._outputs
+        self.graph.parameters = {n: p for n, p in self.parameters.items() if n in used}
+        return self.graph
+
+    def _link(self, node: Node) -> None:
+        self._nodes[id(node)] = node
+        for tensor in node.inputs:
+            if tensor:
+                self._users.setdefault(tensor, []).append(node)
+        for tensor in node.outputs:
+            if tensor:
+                self._producer[tensor] = node
+
+    def _move_users(self, old: str, new: str) -> None:
+        moved = self._users.pop(old, [])
+        for node in moved:
+            node.inputs = [new if t == old else t for t in node.inputs]
+        self._users.setdefault(new, []).extend(moved)
+
+
+def merged_origin(*nodes: Node) -> tuple[str, ...]:
+    """The submitted nodes behind all of ``nodes``, each once, in order."""
+    return tuple(dict.fromkeys(name for node in nodes for name in node.origin))
