@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from graphs.errors import InvalidGraph, UnboundDimension
 from graphs.ir import Dim, Graph, TensorType
@@ -19,7 +20,7 @@ def bind(
     dims: Mapping[str, int] | None = None,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> Graph:
-    """A copy whose inputs are static.
+    """The graph with static inputs (its nodes and parameters are shared with the result).
 
     ``input_shapes`` gives whole shapes by input, ``dims`` sizes by dimension name; ``batch_size`` (1 where nothing
     is said) binds leading symbolic dimensions that are called batch, batch_size or N, or have no name.
@@ -31,7 +32,7 @@ def bind(
     shapes = _apply_shapes(graph, input_shapes or {}, sizes)
     _apply_names(graph, dims or {}, sizes)
     _apply_batch(shapes, batch_size, sizes)
-    result = graph.copy()
+    result = replace(graph, types=dict(graph.types))
     for name, shape in shapes.items():
         bound = tuple(_resolve(name, i, d, sizes) for i, d in enumerate(shape))
         result.types[name] = TensorType(graph.types[name].dtype, bound)

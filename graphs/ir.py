@@ -7,7 +7,7 @@ rewrites a copy of it, writers turn it back into ONNX or JSON.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
 from typing import TypeAlias
 
@@ -82,7 +82,10 @@ class Node:
         return f"{self.domain}.{self.op}" if self.domain else self.op
 
     def copy(self) -> Node:
-        return replace(self, inputs=list(self.inputs), outputs=list(self.outputs), attributes=dict(self.attributes))
+        """A copy whose lists and attributes can be changed freely."""
+        return Node(
+            self.op, list(self.inputs), list(self.outputs), dict(self.attributes), self.domain, self.name, self.origin
+        )
 
 
 @dataclass(slots=True)

@@ -40,10 +40,12 @@ def tensor_to_proto(value: Value, dtype: str, name: str = "") -> TensorProto:
 
 
 def type_to_proto(name: str, type_: TensorType) -> onnx.ValueInfoProto:
+    """The declaration of a tensor."""
     return helper.make_tensor_value_info(name, NUMBERS[type_.dtype], type_.shape)
 
 
 def node_to_proto(node: Node) -> NodeProto:
+    """The message of a node, attributes in the types that its operator's schema says."""
     proto = helper.make_node(node.op, node.inputs, node.outputs, node.name or None, domain=node.domain)
     types = _schema_types(node)
     for name, value in node.attributes.items():

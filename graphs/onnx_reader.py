@@ -1,19 +1,18 @@
-"""ONNX bytes → `Graph`. Weights are read as shapes; small constants keep their values; external data is never opened."""
+"""ONNX bytes → `Graph`. Weights are read as shapes, small constants keep their values, external data stays closed."""
 
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
+from google.protobuf.message import DecodeError
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from graphs.errors import InvalidGraph
 from graphs.inference.elementwise import dtype_of, element_type
 from graphs.ir import MAX_VALUE_ELEMENTS, Attribute, Graph, Node, Parameter, TensorType, Value
+from graphs.onnx_protos import tensor_value
 from graphs.validation import validate
-
-if TYPE_CHECKING:
-    from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 _CONSTANT_ATTRIBUTES = {
     "value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64,
@@ -42,9 +41,6 @@ def read_onnx(data: bytes, name: str = "") -> Graph:
 
 
 def _parse(data: bytes) -> ModelProto:
-    from google.protobuf.message import DecodeError
-    from onnx import ModelProto
-
     try:
         model = ModelProto.FromString(data)
     except DecodeError as error:
@@ -102,8 +98,6 @@ def _parameter(tensor: TensorProto) -> Parameter:
 
 def _value(tensor: TensorProto, elements: int) -> Value | None:
     """None where the bytes were stripped."""
-    from graphs.onnx_protos import tensor_value
-
     try:
         value = tensor_value(tensor)
     except (ValueError, TypeError):
@@ -137,16 +131,12 @@ def _attribute(proto: AttributeProto) -> Attribute:
 
 
 def _rare_attribute(proto: AttributeProto) -> Attribute:
-    from onnx import AttributeProto
-
     kind = proto.type
     if kind == AttributeProto.FLOATS:
         return tuple(proto.floats)
     if kind == AttributeProto.STRINGS:
         return tuple(str(_text(s)) for s in proto.strings)
     if kind == AttributeProto.TENSOR:
-        from graphs.onnx_protos import tensor_value
-
         return tensor_value(proto.t)
     if kind == AttributeProto.GRAPH:
         body = Graph(proto.g.name)

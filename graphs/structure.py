@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from math import prod
 
 from graphs.dtypes import BITS
 from graphs.errors import InvalidGraph
@@ -40,10 +39,13 @@ def check_size(name: str, type_: TensorType) -> None:
     """Raises InvalidGraph for a type that no real tensor has."""
     if type_.dtype not in BITS:
         raise InvalidGraph(f"tensor {name!r}: {type_.dtype!r} is no element type")
-    sizes = [d for d in type_.shape if type(d) is int]
-    if min(sizes, default=0) < 0:
-        raise InvalidGraph(f"tensor {name!r} has a negative dimension: {list(type_.shape)}")
-    if len(type_.shape) > MAX_RANK or prod(sizes) * BITS[type_.dtype] > 8 * MAX_TENSOR_BYTES:
+    bits = BITS[type_.dtype]
+    for dim in type_.shape:
+        if isinstance(dim, int):
+            if dim < 0:
+                raise InvalidGraph(f"tensor {name!r} has a negative dimension: {list(type_.shape)}")
+            bits *= dim
+    if len(type_.shape) > MAX_RANK or bits > 8 * MAX_TENSOR_BYTES:
         raise InvalidGraph(f"tensor {name!r} is absurdly large: {type_.dtype} {list(type_.shape)}")
 
 

@@ -36,6 +36,7 @@ def validate(graph: Graph) -> None:
 
 
 def check_opset(graph: Graph) -> None:
+    """Raises InvalidGraph for a version of the default operator set outside the supported range."""
     version = graph.opset.get("", NEWEST_OPSET)
     if not OLDEST_OPSET <= version <= NEWEST_OPSET:
         raise InvalidGraph(

@@ -79,7 +79,7 @@ class Call:
         self.type(index)
         name = self.node.inputs[index]
         if name in self.parameters:
-            raise MissingValue(name, f"the value of {name!r} decides a shape, but the file holds only its shape; keep it")
+            raise MissingValue(name, f"the value of {name!r} decides a shape, but only its shape is known; keep it")
         raise InvalidGraph(
             f"the shape of the output depends on the data in {name!r}, which is computed at run time; "
             "shapes must be static: make that input a constant"

@@ -45,7 +45,7 @@ def conv_shape(call: Call, data: Shape, weight: Shape, channels: int | None = No
     group = call.attribute("group", 1)
     in_channels = data[1] if channels is None else channels
     if weight[1] * group != in_channels:
-        raise InvalidGraph(f"data has {in_channels} channels, weights {list(weight)} in {group} groups ask for another number")
+        raise InvalidGraph(f"data of {in_channels} channels does not fit weights {list(weight)} in {group} groups")
     if group < 1 or weight[0] % group:
         raise InvalidGraph(f"{weight[0]} output channels do not divide into {group} groups")
     kernel = call.attribute("kernel_shape") or weight[2:]
@@ -55,7 +55,7 @@ def conv_shape(call: Call, data: Shape, weight: Shape, channels: int | None = No
 
 
 @rule("Conv")
-def conv(call: Call) -> Sequence[TensorType]:
+def _conv(call: Call) -> Sequence[TensorType]:
     shape = conv_shape(call, call.shape(0), call.shape(1))
     if call.has(2) and call.shape(2) != (shape[1],):
         raise InvalidGraph(f"bias has shape {list(call.shape(2))}, not [{shape[1]}]")
@@ -63,12 +63,12 @@ def conv(call: Call) -> Sequence[TensorType]:
 
 
 @rule("ConvInteger")
-def conv_integer(call: Call) -> Sequence[TensorType]:
+def _conv_integer(call: Call) -> Sequence[TensorType]:
     return (TensorType("int32", conv_shape(call, call.shape(0), call.shape(1))),)
 
 
 @rule("ConvTranspose")
-def conv_transpose(call: Call) -> Sequence[TensorType]:
+def _conv_transpose(call: Call) -> Sequence[TensorType]:
     """ONNX ConvTranspose: stride·(n−1) + output_padding + dilation·(k−1) + 1 − pads, or the output_shape given."""
     data, weight = call.shape(0), call.shape(1)
     rank = len(data) - 2
@@ -106,6 +106,7 @@ def pool(call: Call) -> Sequence[TensorType]:
 
 @rule("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool")
 def global_pool(call: Call) -> Sequence[TensorType]:
+    """All spatial dimensions become 1."""
     data = call.shape(0)
     if len(data) < 3:
         raise InvalidGraph("a global pooling needs data with spatial dimensions")

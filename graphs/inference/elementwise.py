@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
 
 from graphs.errors import InvalidGraph
 from graphs.inference.call import Call, broadcast, rule
@@ -25,10 +29,12 @@ def element_type(number: int) -> str:
 
 def dtype_of(value: Value) -> str:
     """The element type of an array by our names."""
-    name = value.dtype.name
-    if value.dtype.kind in "OSTU":
-        return "string"
-    return name.replace("_", "") if value.dtype.kind == "V" or "_" in name else name
+    return _dtype_name(value.dtype)
+
+
+@cache
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    return "string" if dtype.kind in "OSTU" else dtype.name.replace("_", "")
 
 
 @rule(
@@ -45,7 +51,7 @@ def same_as_first(call: Call) -> Sequence[TensorType]:
 
 
 @rule("IsInf", "IsNaN")
-def test_elements(call: Call) -> Sequence[TensorType]:
+def _test_elements(call: Call) -> Sequence[TensorType]:
     return (TensorType("bool", call.shape(0)),)
 
 
@@ -53,7 +59,7 @@ def test_elements(call: Call) -> Sequence[TensorType]:
     "Add", "Sub", "Mul", "Div", "Mod", "Sum", "Mean", "Max", "Min", "And", "Or", "Xor", "BitShift", "BitwiseAnd",
     "BitwiseOr", "BitwiseXor",
 )  # fmt: skip
-def arithmetic(call: Call) -> Sequence[TensorType]:
+def _arithmetic(call: Call) -> Sequence[TensorType]:
     """Broadcast inputs of one element type."""
     first = call.type(0)
     inputs = call.inputs
@@ -65,32 +71,32 @@ def arithmetic(call: Call) -> Sequence[TensorType]:
 
 
 @rule("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
-def comparison(call: Call) -> Sequence[TensorType]:
+def _comparison(call: Call) -> Sequence[TensorType]:
     _same_dtypes([call.type(0), call.type(1)])
     return (TensorType("bool", broadcast(call.shape(0), call.shape(1))),)
 
 
 @rule("Pow")
-def power(call: Call) -> Sequence[TensorType]:
+def _power(call: Call) -> Sequence[TensorType]:
     """The exponent may be of another type."""
     return (TensorType(call.dtype(0), broadcast(call.shape(0), call.shape(1))),)
 
 
 @rule("PRelu")
-def parametric_relu(call: Call) -> Sequence[TensorType]:
+def _parametric_relu(call: Call) -> Sequence[TensorType]:
     if broadcast(call.shape(0), call.shape(1)) != call.shape(0):
         raise InvalidGraph(f"slope {list(call.shape(1))} does not broadcast to {list(call.shape(0))}")
     return (call.type(0),)
 
 
 @rule("Where")
-def where(call: Call) -> Sequence[TensorType]:
+def _where(call: Call) -> Sequence[TensorType]:
     _same_dtypes([call.type(1), call.type(2)])
     return (TensorType(call.dtype(1), broadcast(call.shape(0), call.shape(1), call.shape(2))),)
 
 
 @rule("Cast")
-def cast(call: Call) -> Sequence[TensorType]:
+def _cast(call: Call) -> Sequence[TensorType]:
     to = call.attribute("to")
     if to is None:
         raise InvalidGraph("attribute 'to' is required")
@@ -98,12 +104,12 @@ def cast(call: Call) -> Sequence[TensorType]:
 
 
 @rule("CastLike")
-def cast_like(call: Call) -> Sequence[TensorType]:
+def _cast_like(call: Call) -> Sequence[TensorType]:
     return (TensorType(call.dtype(1), call.shape(0)),)
 
 
 @rule("Dropout")
-def dropout(call: Call) -> Sequence[TensorType]:
+def _dropout(call: Call) -> Sequence[TensorType]:
     """Data and, from opset 10 on, a mask of bools."""
     mask = "bool" if call.opset >= 10 else call.dtype(0)
     return (call.type(0), TensorType(mask, call.shape(0)))

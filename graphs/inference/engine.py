@@ -50,7 +50,8 @@ class _Inference:
             self.types[name] = parameter.type
         for name in graph.inputs:
             if not graph.types[name].is_static:
-                raise UnboundDimension(name, f"input {name!r} is not static: {list(graph.types[name].shape)}; bind it first")
+                shape = list(graph.types[name].shape)
+                raise UnboundDimension(name, f"input {name!r} is not static: {shape}; bind the graph first")
             self.types[name] = graph.types[name]
 
     def visit(self, node: Node) -> None:

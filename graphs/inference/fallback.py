@@ -43,7 +43,8 @@ def _static(call: Call, name: str, type_: TypeProto | None) -> TensorType:
     if type_ is None or kind is None:
         raise UnsupportedOperator([call.node.kind], f"the type of {name!r} cannot be inferred")
     if kind != "tensor_type":
-        raise UnsupportedOperator([call.node.kind], f"{name!r} is a {kind.removesuffix('_type')}; only tensors are supported")
+        what = kind.removesuffix("_type")
+        raise UnsupportedOperator([call.node.kind], f"{name!r} is a {what}; only tensors are supported")
     tensor = type_.tensor_type
     known = tensor.HasField("shape") and all(d.HasField("dim_value") for d in tensor.shape.dim)
     if not known:

@@ -11,21 +11,21 @@ from graphs.ir import TensorType
 
 
 @rule("Gather")
-def gather(call: Call) -> Sequence[TensorType]:
+def _gather(call: Call) -> Sequence[TensorType]:
     data, indices = call.shape(0), call.shape(1)
     axis = axis_in(call.attribute("axis", 0), len(data))
     return (TensorType(call.dtype(0), data[:axis] + indices + data[axis + 1 :]),)
 
 
 @rule("GatherElements")
-def gather_elements(call: Call) -> Sequence[TensorType]:
+def _gather_elements(call: Call) -> Sequence[TensorType]:
     if len(call.shape(0)) != len(call.shape(1)):
         raise InvalidGraph(f"data {list(call.shape(0))} and indices {list(call.shape(1))} differ in rank")
     return (TensorType(call.dtype(0), call.shape(1)),)
 
 
 @rule("GatherND")
-def gather_nd(call: Call) -> Sequence[TensorType]:
+def _gather_nd(call: Call) -> Sequence[TensorType]:
     data, indices = call.shape(0), call.shape(1)
     batch = call.attribute("batch_dims", 0)
     if not indices or batch + indices[-1] > len(data):
@@ -34,7 +34,7 @@ def gather_nd(call: Call) -> Sequence[TensorType]:
 
 
 @rule("TopK")
-def top_k(call: Call) -> Sequence[TensorType]:
+def _top_k(call: Call) -> Sequence[TensorType]:
     """k is an attribute before opset 10, then an input."""
     data = call.shape(0)
     axis = axis_in(call.attribute("axis", -1), len(data))
@@ -46,14 +46,14 @@ def top_k(call: Call) -> Sequence[TensorType]:
 
 
 @rule("OneHot")
-def one_hot(call: Call) -> Sequence[TensorType]:
+def _one_hot(call: Call) -> Sequence[TensorType]:
     indices, depth = call.shape(0), call.need_ints(1)[0]
     axis = axis_in(call.attribute("axis", -1), len(indices) + 1)
     return (TensorType(call.dtype(2), (*indices[:axis], depth, *indices[axis:])),)
 
 
 @rule("Upsample", "Resize")
-def resize(call: Call) -> Sequence[TensorType]:
+def _resize(call: Call) -> Sequence[TensorType]:
     """Scales or sizes: Upsample 9 and Resize 10 (X, scales), Resize from 11 on (X, roi, scales, sizes)."""
     data = call.shape(0)
     if call.node.op == "Upsample" or call.opset < 11:
@@ -91,6 +91,6 @@ def _sized(data: Shape, sizes: Sequence[int], axes: Sequence[int], policy: str) 
 
 
 @rule("NonZero")
-def non_zero(call: Call) -> Sequence[TensorType]:
+def _non_zero(call: Call) -> Sequence[TensorType]:
     count = int((call.need(0) != 0).sum())  # type: ignore[union-attr,operator]
     return (TensorType("int64", (len(call.shape(0)), count)),)

@@ -24,12 +24,12 @@ def matmul_shape(a: Shape, b: Shape) -> Shape:
 
 
 @rule("MatMul")
-def matmul(call: Call) -> Sequence[TensorType]:
+def _matmul(call: Call) -> Sequence[TensorType]:
     return (TensorType(call.dtype(0), matmul_shape(call.shape(0), call.shape(1))),)
 
 
 @rule("MatMulInteger")
-def matmul_integer(call: Call) -> Sequence[TensorType]:
+def _matmul_integer(call: Call) -> Sequence[TensorType]:
     return (TensorType("int32", matmul_shape(call.shape(0), call.shape(1))),)
 
 
@@ -45,7 +45,7 @@ def gemm_shape(call: Call, a: Shape, b: Shape) -> Shape:
 
 
 @rule("Gemm")
-def gemm(call: Call) -> Sequence[TensorType]:
+def _gemm(call: Call) -> Sequence[TensorType]:
     shape = gemm_shape(call, call.shape(0), call.shape(1))
     if call.has(2) and broadcast(shape, call.shape(2)) != shape:
         raise InvalidGraph(f"C {list(call.shape(2))} does not broadcast to {list(shape)}")
@@ -53,7 +53,7 @@ def gemm(call: Call) -> Sequence[TensorType]:
 
 
 @rule("Einsum")
-def einsum(call: Call) -> Sequence[TensorType]:
+def _einsum(call: Call) -> Sequence[TensorType]:
     """The output subscripts, or by numpy's rule every letter that occurs once, in alphabetical order."""
     equation = str(call.attribute("equation", "")).replace(" ", "")
     left, arrow, output = equation.partition("->")

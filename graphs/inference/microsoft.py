@@ -25,46 +25,46 @@ rule(
 rule(_M + "DynamicQuantizeLinear")(dynamic_quantize_linear)
 
 
-def last_axes_swapped(shape: tuple[int, ...], flag: int) -> tuple[int, ...]:
+def _last_axes_swapped(shape: tuple[int, ...], flag: int) -> tuple[int, ...]:
     return (*shape[:-2], shape[-1], shape[-2]) if flag and len(shape) > 1 else shape
 
 
 @rule(_M + "FusedMatMul", _M + "TransposeMatMul")
-def fused_matmul(call: Call) -> Sequence[TensorType]:
+def _fused_matmul(call: Call) -> Sequence[TensorType]:
     """MatMul of transposed inputs; transBatch moves the first dimension in front of the last one."""
     shapes = []
     for index, side in enumerate("AB"):
         shape = call.shape(index)
         if call.attribute("transBatch" + side, 0):
             shape = (*shape[1:-1], shape[0], shape[-1])
-        shapes.append(last_axes_swapped(shape, call.attribute("trans" + side, 0)))
+        shapes.append(_last_axes_swapped(shape, call.attribute("trans" + side, 0)))
     return (TensorType(call.dtype(0), matmul_shape(*shapes)),)
 
 
 @rule(_M + "FusedGemm")
-def fused_gemm(call: Call) -> Sequence[TensorType]:
+def _fused_gemm(call: Call) -> Sequence[TensorType]:
     return (TensorType(call.dtype(0), gemm_shape(call, call.shape(0), call.shape(1))),)
 
 
 @rule(_M + "QGemm")
-def quantized_gemm(call: Call) -> Sequence[TensorType]:
+def _quantized_gemm(call: Call) -> Sequence[TensorType]:
     """A, its scale and zero point, B, its two, C, and the output's two: without those it is float32."""
     shape = gemm_shape(call, call.shape(0), call.shape(3))
     return (TensorType(call.dtype(8) if call.has(8) else "float32", shape),)
 
 
 @rule(_M + "MatMulIntegerToFloat")
-def matmul_integer_to_float(call: Call) -> Sequence[TensorType]:
+def _matmul_integer_to_float(call: Call) -> Sequence[TensorType]:
     return (TensorType(call.dtype(2), matmul_shape(call.shape(0), call.shape(1))),)
 
 
 @rule(_M + "DynamicQuantizeMatMul")
-def dynamic_quantize_matmul(call: Call) -> Sequence[TensorType]:
+def _dynamic_quantize_matmul(call: Call) -> Sequence[TensorType]:
     return (TensorType(call.dtype(0), matmul_shape(call.shape(0), call.shape(1))),)
 
 
 @rule(_M + "MatMulNBits")
-def matmul_n_bits(call: Call) -> Sequence[TensorType]:
+def _matmul_n_bits(call: Call) -> Sequence[TensorType]:
     data = call.shape(0)
     if data[-1] != call.attribute("K"):
         raise InvalidGraph(f"the last dimension of {list(data)} is not K = {call.attribute('K')}")
@@ -72,7 +72,7 @@ def matmul_n_bits(call: Call) -> Sequence[TensorType]:
 
 
 @rule(_M + "FusedConv")
-def fused_conv(call: Call) -> Sequence[TensorType]:
+def _fused_conv(call: Call) -> Sequence[TensorType]:
     """Conv with an activation and perhaps a residual input Z of the output's shape."""
     shape = conv_shape(call, call.shape(0), call.shape(1))
     if call.has(3) and call.shape(3) != shape:
@@ -81,12 +81,12 @@ def fused_conv(call: Call) -> Sequence[TensorType]:
 
 
 @rule(_M + "NhwcFusedConv")
-def nhwc_fused_conv(call: Call) -> Sequence[TensorType]:
+def _nhwc_fused_conv(call: Call) -> Sequence[TensorType]:
     return (TensorType(call.dtype(0), to_nhwc(conv_shape(call, to_nchw(call.shape(0)), call.shape(1)))),)
 
 
 @rule(_M + "QLinearConv")
-def qlinear_conv(call: Call) -> Sequence[TensorType]:
+def _qlinear_conv(call: Call) -> Sequence[TensorType]:
     """As the standard operator, or with ``channels_last`` over N×spatial×C data (weights stay OIHW)."""
     last = call.attribute("channels_last", 0)
     data = to_nchw(call.shape(0)) if last else call.shape(0)
@@ -95,20 +95,22 @@ def qlinear_conv(call: Call) -> Sequence[TensorType]:
 
 
 def to_nchw(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A channels-last shape with the channels second."""
     return (shape[0], shape[-1], *shape[1:-1])
 
 
 def to_nhwc(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A channels-first shape with the channels last."""
     return (shape[0], *shape[2:], shape[1])
 
 
 @rule(_M + "NhwcMaxPool")
-def nhwc_max_pool(call: Call) -> Sequence[TensorType]:
+def _nhwc_max_pool(call: Call) -> Sequence[TensorType]:
     return (TensorType(call.dtype(0), _pooled(call, last=True)),)
 
 
 @rule(_M + "QLinearAveragePool")
-def qlinear_average_pool(call: Call) -> Sequence[TensorType]:
+def _qlinear_average_pool(call: Call) -> Sequence[TensorType]:
     return (TensorType(call.dtype(0), _pooled(call, bool(call.attribute("channels_last", 0)))),)
 
 
@@ -120,7 +122,7 @@ def _pooled(call: Call, last: bool) -> tuple[int, ...]:
 
 
 @rule(_M + "QLinearGlobalAveragePool")
-def qlinear_global_average_pool(call: Call) -> Sequence[TensorType]:
+def _qlinear_global_average_pool(call: Call) -> Sequence[TensorType]:
     data = call.shape(0)
     ones = (1,) * (len(data) - 2)
     last = call.attribute("channels_last", 0)
@@ -128,25 +130,25 @@ def qlinear_global_average_pool(call: Call) -> Sequence[TensorType]:
 
 
 @rule(_M + "QLinearAdd", _M + "QLinearMul")
-def qlinear_binary(call: Call) -> Sequence[TensorType]:
+def _qlinear_binary(call: Call) -> Sequence[TensorType]:
     """A, scale, zero point; B, scale, zero point; the output's scale and zero point."""
     return (TensorType(call.dtype(0), broadcast(call.shape(0), call.shape(3))),)
 
 
 @rule(_M + "QLinearConcat")
-def qlinear_concat(call: Call) -> Sequence[TensorType]:
+def _qlinear_concat(call: Call) -> Sequence[TensorType]:
     """The output's scale and zero point, then tensor, scale, zero point of each part."""
     parts = [call.shape(i) for i in range(2, len(call.inputs), 3)]
     return (TensorType(call.dtype(2), concatenated(parts, call.attribute("axis", 0))),)
 
 
 @rule(_M + "QLinearWhere")
-def qlinear_where(call: Call) -> Sequence[TensorType]:
+def _qlinear_where(call: Call) -> Sequence[TensorType]:
     return (TensorType(call.dtype(1), broadcast(call.shape(0), call.shape(1), call.shape(4))),)
 
 
 @rule(_M + "QLinearReduceMean")
-def qlinear_reduce_mean(call: Call) -> Sequence[TensorType]:
+def _qlinear_reduce_mean(call: Call) -> Sequence[TensorType]:
     data, keep = call.shape(0), call.attribute("keepdims", 1)
     gone = {axis_in(a, len(data)) for a in call.attribute("axes") or range(len(data))}
     shape = tuple(1 if i in gone else n for i, n in enumerate(data) if keep or i not in gone)

@@ -24,7 +24,7 @@ rule(_N + "GlobalMaxPool", _N + "GlobalAveragePool")(global_pool)
 
 
 @rule(_N + "Conv")
-def conv(call: Call) -> Sequence[TensorType]:
+def _conv(call: Call) -> Sequence[TensorType]:
     """Weights are OIHW with padded channels; input 3 is a residual of the output's shape."""
     data, weight = call.shape(0), call.shape(1)
     if len(data) != 4 or len(weight) != 4:
@@ -36,7 +36,7 @@ def conv(call: Call) -> Sequence[TensorType]:
 
 
 @rule(_N + "ReorderInput")
-def reorder_input(call: Call) -> Sequence[TensorType]:
+def _reorder_input(call: Call) -> Sequence[TensorType]:
     """Plain (or with ``channels_last`` N×H×W×C) data into blocks; channels are padded to a multiple of 4 at least."""
     shape = to_nchw(call.shape(0)) if call.attribute("channels_last", 0) else call.shape(0)
     padded = -(-shape[1] // BLOCK) * BLOCK
@@ -44,7 +44,7 @@ def reorder_input(call: Call) -> Sequence[TensorType]:
 
 
 @rule(_N + "ReorderOutput")
-def reorder_output(call: Call) -> Sequence[TensorType]:
+def _reorder_output(call: Call) -> Sequence[TensorType]:
     """Back to plain data with ``channels`` channels."""
     data = call.shape(0)
     shape = (data[0], call.attribute("channels", data[1]), *data[2:])
@@ -52,7 +52,7 @@ def reorder_output(call: Call) -> Sequence[TensorType]:
 
 
 @rule(_N + "Upsample")
-def upsample(call: Call) -> Sequence[TensorType]:
+def _upsample(call: Call) -> Sequence[TensorType]:
     data = call.shape(0)
     scales = call.attribute("scales", (1, 1, 1, 1))
     return (TensorType(call.dtype(0), tuple(int(n * s) for n, s in zip(data, scales, strict=True))),)

@@ -10,7 +10,7 @@ from graphs.ir import TensorType
 
 
 @rule("BatchNormalization")
-def batch_normalization(call: Call) -> Sequence[TensorType]:
+def _batch_normalization(call: Call) -> Sequence[TensorType]:
     """In training mode the running statistics (opset 14; saved ones before) follow the data."""
     data = call.type(0)
     if len(data.shape) < 2:
@@ -23,7 +23,7 @@ def batch_normalization(call: Call) -> Sequence[TensorType]:
 
 
 @rule("InstanceNormalization", "GroupNormalization")
-def per_channel_normalization(call: Call) -> Sequence[TensorType]:
+def _per_channel_normalization(call: Call) -> Sequence[TensorType]:
     if len(call.shape(0)) < 2:
         raise InvalidGraph(f"data must have at least 2 dimensions, not {len(call.shape(0))}")
     if call.node.op == "InstanceNormalization" or call.opset >= 21:
@@ -33,7 +33,7 @@ def per_channel_normalization(call: Call) -> Sequence[TensorType]:
 
 
 @rule("LayerNormalization", "SimplifiedLayerNormalization", "RMSNormalization")
-def layer_normalization(call: Call) -> Sequence[TensorType]:
+def _layer_normalization(call: Call) -> Sequence[TensorType]:
     """Mean and inverse deviation keep the dimensions before ``axis`` (Simplified/RMS: no mean)."""
     data = call.type(0)
     if len(call.node.outputs) == 1:

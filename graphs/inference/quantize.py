@@ -12,7 +12,7 @@ from graphs.ir import TensorType
 
 
 @rule("QuantizeLinear", "com.microsoft.QuantizeLinear")
-def quantize_linear(call: Call) -> Sequence[TensorType]:
+def _quantize_linear(call: Call) -> Sequence[TensorType]:
     """The type of the zero point, or ``output_dtype`` (opset 21), or uint8."""
     if call.has(2):
         dtype = call.dtype(2)
@@ -23,21 +23,22 @@ def quantize_linear(call: Call) -> Sequence[TensorType]:
 
 
 @rule("DequantizeLinear", "com.microsoft.DequantizeLinear")
-def dequantize_linear(call: Call) -> Sequence[TensorType]:
+def _dequantize_linear(call: Call) -> Sequence[TensorType]:
     given = call.attribute("output_dtype", 0)
     return (TensorType(element_type(given) if given else call.dtype(1), call.shape(0)),)
 
 
 @rule("DynamicQuantizeLinear")
 def dynamic_quantize_linear(call: Call) -> Sequence[TensorType]:
+    """Quantised data, scale, zero point."""
     return (TensorType("uint8", call.shape(0)), TensorType("float32", ()), TensorType("uint8", ()))
 
 
 @rule("QLinearConv")
-def qlinear_conv(call: Call) -> Sequence[TensorType]:
+def _qlinear_conv(call: Call) -> Sequence[TensorType]:
     return (TensorType(call.dtype(7), conv_shape(call, call.shape(0), call.shape(3))),)
 
 
 @rule("QLinearMatMul")
-def qlinear_matmul(call: Call) -> Sequence[TensorType]:
+def _qlinear_matmul(call: Call) -> Sequence[TensorType]:
     return (TensorType(call.dtype(7), matmul_shape(call.shape(0), call.shape(3))),)

@@ -10,7 +10,7 @@ from graphs.ir import TensorType
 
 
 @rule("LSTM", "GRU", "RNN")
-def recurrent(call: Call) -> Sequence[TensorType]:
+def _recurrent(call: Call) -> Sequence[TensorType]:
     """X is [sequence, batch, input], or with layout 1 [batch, sequence, input]."""
     data, weight, recurrence = call.shape(0), call.shape(1), call.shape(2)
     if len(data) != 3 or len(weight) != 3 or len(recurrence) != 3:

@@ -36,12 +36,12 @@ def reduction_axes(call: Call) -> Sequence[int] | None:
     "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd",
     "ReduceSum", "ReduceSumSquare",
 )  # fmt: skip
-def reduction(call: Call) -> Sequence[TensorType]:
+def _reduction(call: Call) -> Sequence[TensorType]:
     keep = bool(call.attribute("keepdims", 1))
     return (TensorType(call.dtype(0), reduced(call.shape(0), reduction_axes(call), keep)),)
 
 
 @rule("ArgMax", "ArgMin")
-def arg_reduction(call: Call) -> Sequence[TensorType]:
+def _arg_reduction(call: Call) -> Sequence[TensorType]:
     keep = bool(call.attribute("keepdims", 1))
     return (TensorType("int64", reduced(call.shape(0), [call.attribute("axis", 0)], keep)),)

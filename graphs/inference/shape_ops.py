@@ -12,7 +12,7 @@ from graphs.ir import TensorType
 
 
 @rule("Shape")
-def shape(call: Call) -> Sequence[TensorType]:
+def _shape(call: Call) -> Sequence[TensorType]:
     return (TensorType("int64", (len(shape_slice(call)),)),)
 
 
@@ -22,13 +22,14 @@ def shape_slice(call: Call) -> Shape:
 
 
 @rule("Size")
-def size(call: Call) -> Sequence[TensorType]:
+def _size(call: Call) -> Sequence[TensorType]:
     return (TensorType("int64", ()),)
 
 
 @rule("Reshape")
-def reshape(call: Call) -> Sequence[TensorType]:
-    return (TensorType(call.dtype(0), reshaped(call.shape(0), call.need_ints(1), bool(call.attribute("allowzero", 0)))),)
+def _reshape(call: Call) -> Sequence[TensorType]:
+    shape = reshaped(call.shape(0), call.need_ints(1), bool(call.attribute("allowzero", 0)))
+    return (TensorType(call.dtype(0), shape),)
 
 
 def reshaped(data: Shape, target: Sequence[int], allow_zero: bool = False) -> Shape:
@@ -52,7 +53,7 @@ def reshaped(data: Shape, target: Sequence[int], allow_zero: bool = False) -> Sh
 
 
 @rule("Flatten")
-def flatten(call: Call) -> Sequence[TensorType]:
+def _flatten(call: Call) -> Sequence[TensorType]:
     data = call.shape(0)
     axis = call.attribute("axis", 1)
     if not -len(data) <= axis <= len(data):
@@ -63,6 +64,7 @@ def flatten(call: Call) -> Sequence[TensorType]:
 
 @rule("Transpose")
 def transpose(call: Call) -> Sequence[TensorType]:
+    """Dimensions in the order of ``perm``; reversed without."""
     data = call.shape(0)
     order = call.attribute("perm") or range(len(data) - 1, -1, -1)
     if sorted(order) != list(range(len(data))):
@@ -71,11 +73,12 @@ def transpose(call: Call) -> Sequence[TensorType]:
 
 
 @rule("Concat")
-def concat(call: Call) -> Sequence[TensorType]:
+def _concat(call: Call) -> Sequence[TensorType]:
     return (TensorType(call.dtype(0), concatenated([t.dims for t in call.present()], call.attribute("axis", 1))),)
 
 
 def concatenated(shapes: Sequence[Shape], axis: int) -> Shape:
+    """The shape of tensors joined along an axis, in which alone they may differ."""
     first = shapes[0]
     axis = axis_in(axis, len(first))
     total = 0
@@ -87,7 +90,7 @@ def concatenated(shapes: Sequence[Shape], axis: int) -> Shape:
 
 
 @rule("Split")
-def split(call: Call) -> Sequence[TensorType]:
+def _split(call: Call) -> Sequence[TensorType]:
     """Sizes are an attribute before opset 13, then an input; equal parts (the last may be smaller) without."""
     data = call.shape(0)
     axis = axis_in(call.attribute("axis", 0), len(data))
@@ -104,7 +107,7 @@ def split(call: Call) -> Sequence[TensorType]:
 
 
 @rule("Slice")
-def slice_(call: Call) -> Sequence[TensorType]:
+def _slice(call: Call) -> Sequence[TensorType]:
     data = call.shape(0)
     result = list(data)
     for axis, cut in slices(call).items():
@@ -126,7 +129,8 @@ def slices(call: Call) -> dict[int, slice]:
     axes = range(len(starts)) if axes is None else axes
     steps = [1] * len(starts) if steps is None else steps
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
-        raise InvalidGraph(f"starts {list(starts)}, ends {list(ends)}, axes {list(axes)}, steps {list(steps)} do not fit")
+        given = f"starts {list(starts)}, ends {list(ends)}, axes {list(axes)}, steps {list(steps)}"
+        raise InvalidGraph(f"{given} do not fit")
     result = {}
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         axis = axis_in(axis, rank)
@@ -146,7 +150,7 @@ def axes_of(call: Call) -> Sequence[int] | None:
 
 
 @rule("Squeeze")
-def squeeze(call: Call) -> Sequence[TensorType]:
+def _squeeze(call: Call) -> Sequence[TensorType]:
     data = call.shape(0)
     axes = axes_of(call)
     gone = {i for i, n in enumerate(data) if n == 1} if axes is None else {axis_in(a, len(data)) for a in axes}
@@ -157,7 +161,7 @@ def squeeze(call: Call) -> Sequence[TensorType]:
 
 
 @rule("Unsqueeze")
-def unsqueeze(call: Call) -> Sequence[TensorType]:
+def _unsqueeze(call: Call) -> Sequence[TensorType]:
     data = call.shape(0)
     axes = axes_of(call)
     if axes is None:
@@ -171,12 +175,12 @@ def unsqueeze(call: Call) -> Sequence[TensorType]:
 
 
 @rule("Expand")
-def expand(call: Call) -> Sequence[TensorType]:
+def _expand(call: Call) -> Sequence[TensorType]:
     return (TensorType(call.dtype(0), broadcast(call.shape(0), tuple(call.need_ints(1)))),)
 
 
 @rule("Tile")
-def tile(call: Call) -> Sequence[TensorType]:
+def _tile(call: Call) -> Sequence[TensorType]:
     data, repeats = call.shape(0), call.need_ints(1)
     if len(repeats) != len(data) or min(repeats, default=0) < 0:
         raise InvalidGraph(f"repeats {repeats} do not fit {list(data)}")
@@ -184,7 +188,7 @@ def tile(call: Call) -> Sequence[TensorType]:
 
 
 @rule("Pad")
-def pad(call: Call) -> Sequence[TensorType]:
+def _pad(call: Call) -> Sequence[TensorType]:
     """Pads are an attribute before opset 11, then an input; axes are an input from 18 on."""
     data = call.shape(0)
     pads: Sequence[int] = call.attribute("pads", ()) if call.opset < 11 else call.need_ints(1)
@@ -198,13 +202,13 @@ def pad(call: Call) -> Sequence[TensorType]:
 
 
 @rule("ConstantOfShape")
-def constant_of_shape(call: Call) -> Sequence[TensorType]:
+def _constant_of_shape(call: Call) -> Sequence[TensorType]:
     value = call.attribute("value")
     return (TensorType("float32" if value is None else dtype_of(value), tuple(call.need_ints(0))),)
 
 
 @rule("Range")
-def range_(call: Call) -> Sequence[TensorType]:
+def _range(call: Call) -> Sequence[TensorType]:
     start, limit, delta = (call.need(i).reshape(-1)[0].item() for i in range(3))
     if delta == 0:
         raise InvalidGraph("delta is 0")
@@ -212,13 +216,13 @@ def range_(call: Call) -> Sequence[TensorType]:
 
 
 @rule("EyeLike")
-def eye_like(call: Call) -> Sequence[TensorType]:
+def _eye_like(call: Call) -> Sequence[TensorType]:
     to = call.attribute("dtype")
     return (TensorType(call.dtype(0) if to is None else element_type(to), call.shape(0)),)
 
 
 @rule("DepthToSpace")
-def depth_to_space(call: Call) -> Sequence[TensorType]:
+def _depth_to_space(call: Call) -> Sequence[TensorType]:
     n, c, h, w = _four(call)
     block = call.attribute("blocksize", 1)
     if c % (block * block):
@@ -227,7 +231,7 @@ def depth_to_space(call: Call) -> Sequence[TensorType]:
 
 
 @rule("SpaceToDepth")
-def space_to_depth(call: Call) -> Sequence[TensorType]:
+def _space_to_depth(call: Call) -> Sequence[TensorType]:
     n, c, h, w = _four(call)
     block = call.attribute("blocksize", 1)
     if h % block or w % block:

@@ -12,7 +12,7 @@ _M = "com.microsoft."
 
 
 @rule(_M + "SkipLayerNormalization", _M + "SkipSimplifiedLayerNormalization")
-def skip_layer_normalization(call: Call) -> Sequence[TensorType]:
+def _skip_layer_normalization(call: Call) -> Sequence[TensorType]:
     """The normalised sum, mean, inverse deviation, and the sum itself."""
     data = call.shape(0)
     statistic = TensorType("float32", (*data[:-1], 1))
@@ -20,7 +20,7 @@ def skip_layer_normalization(call: Call) -> Sequence[TensorType]:
 
 
 @rule(_M + "EmbedLayerNormalization")
-def embed_layer_normalization(call: Call) -> Sequence[TensorType]:
+def _embed_layer_normalization(call: Call) -> Sequence[TensorType]:
     """Embeddings [batch, sequence, hidden], the mask's sums [batch], and the embeddings' sum."""
     ids, hidden = call.shape(0), call.shape(2)[-1]
     embedded = TensorType(call.dtype(2), (*ids, hidden))
@@ -28,7 +28,7 @@ def embed_layer_normalization(call: Call) -> Sequence[TensorType]:
 
 
 @rule(_M + "Attention")
-def attention(call: Call) -> Sequence[TensorType]:
+def _attention(call: Call) -> Sequence[TensorType]:
     """[batch, sequence, hidden of V], and the keys and values so far [2, batch, heads, length, head]."""
     data, weight, heads = call.shape(0), call.shape(1), call.attribute("num_heads", 1)
     sizes = call.attribute("qkv_hidden_sizes")
@@ -39,7 +39,7 @@ def attention(call: Call) -> Sequence[TensorType]:
 
 
 @rule(_M + "MultiHeadAttention")
-def multi_head_attention(call: Call) -> Sequence[TensorType]:
+def _multi_head_attention(call: Call) -> Sequence[TensorType]:
     """Query [batch, sequence, hidden]; keys and values [batch, length, hidden] or already split into heads."""
     query, heads = call.shape(0), call.attribute("num_heads", 1)
     if len(query) != 3:
@@ -53,7 +53,7 @@ def multi_head_attention(call: Call) -> Sequence[TensorType]:
 
 
 @rule(_M + "GroupQueryAttention")
-def group_query_attention(call: Call) -> Sequence[TensorType]:
+def _group_query_attention(call: Call) -> Sequence[TensorType]:
     """Query [batch, sequence, heads·head], caches [batch, kv_heads, length, head]."""
     query = call.shape(0)
     heads, kv_heads = call.attribute("num_heads", 1), call.attribute("kv_num_heads", 1)
@@ -64,17 +64,17 @@ def group_query_attention(call: Call) -> Sequence[TensorType]:
 
 
 @rule(_M + "RotaryEmbedding")
-def rotary_embedding(call: Call) -> Sequence[TensorType]:
+def _rotary_embedding(call: Call) -> Sequence[TensorType]:
     return (call.type(0),)
 
 
 @rule("RotaryEmbedding")
-def standard_rotary_embedding(call: Call) -> Sequence[TensorType]:
+def _standard_rotary_embedding(call: Call) -> Sequence[TensorType]:
     return (call.type(0),)
 
 
 @rule("Attention")
-def standard_attention(call: Call) -> Sequence[TensorType]:
+def _standard_attention(call: Call) -> Sequence[TensorType]:
     """ONNX Attention (opset 23): Q [batch, heads, sequence, head] or [batch, sequence, hidden], K and V likewise."""
     query, key, value = call.shape(0), call.shape(1), call.shape(2)
     dtype, past = call.dtype(0), call.shape(4)[2] if call.has(4) else 0
@@ -96,13 +96,13 @@ def standard_attention(call: Call) -> Sequence[TensorType]:
 
 
 @rule(_M + "RelativePositionBias")
-def relative_position_bias(call: Call) -> Sequence[TensorType]:
+def _relative_position_bias(call: Call) -> Sequence[TensorType]:
     heads = call.shape(0)[1]
     return (TensorType(call.dtype(0), (1, heads, call.need_ints(1)[0], call.need_ints(2)[0])),)
 
 
 @rule(_M + "GatherBlockQuantized")
-def gather_block_quantized(call: Call) -> Sequence[TensorType]:
+def _gather_block_quantized(call: Call) -> Sequence[TensorType]:
     data = call.shape(0)
     axis = axis_in(call.attribute("gather_axis", 0), len(data))
     return (TensorType(call.dtype(2), data[:axis] + call.shape(1) + data[axis + 1 :]),)

@@ -19,6 +19,8 @@ COMPUTE: dict[str, Compute] = {}
 
 
 def compute(*kinds: str) -> Callable[[Compute], Compute]:
+    """Register how to compute these operators."""
+
     def register(function: Compute) -> Compute:
         for kind in kinds:
             COMPUTE[kind] = function
@@ -44,7 +46,8 @@ def _pairwise(function: Callable[..., Any]) -> Compute:
 for _kind, _function in {
     "Sub": np.subtract, "Mul": np.multiply, "Equal": np.equal, "Greater": np.greater, "Less": np.less,
     "GreaterOrEqual": np.greater_equal, "LessOrEqual": np.less_equal, "Where": np.where, "Neg": np.negative,
-    "Abs": np.abs, "Ceil": np.ceil, "Floor": np.floor, "Sqrt": np.sqrt, "Exp": np.exp, "Log": np.log, "Not": np.logical_not,
+    "Abs": np.abs, "Ceil": np.ceil, "Floor": np.floor, "Sqrt": np.sqrt, "Exp": np.exp, "Log": np.log,
+    "Not": np.logical_not,
     "And": np.logical_and, "Or": np.logical_or, "Xor": np.logical_xor, "Sin": np.sin, "Cos": np.cos, "Tanh": np.tanh,
     "Reciprocal": np.reciprocal, "Sign": np.sign, "Round": np.round, "IsNaN": np.isnan, "MatMul": np.matmul,
     "Pow": lambda a, b: np.power(a, b.astype(a.dtype) if a.dtype.kind == "f" else b),
@@ -191,7 +194,8 @@ def _by_reference(call: Call, values: Sequence[Value | None]) -> list[Value | No
 
     proto = node_to_proto(call.node)
     names = {n: v for n, v in zip(call.node.inputs, values, strict=True) if n and v is not None}
-    inputs = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for n, v in names.items()]
+    number = helper.np_dtype_to_tensor_dtype
+    inputs = [helper.make_tensor_value_info(n, number(v.dtype), v.shape) for n, v in names.items()]
     outputs = [helper.make_value_info(n, helper.make_tensor_type_proto(0, None)) for n in call.node.outputs if n]
     graph = helper.make_graph([proto], "fold", inputs, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid(call.node.domain, call.opset)])
