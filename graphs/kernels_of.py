@@ -228,6 +228,8 @@ def _resize(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, .
         attributes.pop(name, None)
     if attributes.get("mode") != "nearest":
         attributes.pop("nearest_mode", None)
+    elif node.domain:
+        attributes.pop("coordinate_transformation_mode", None)
     if node.op == "Resize" and graph.opset.get("", 21) < 11:
         attributes["coordinate_transformation_mode"], attributes["nearest_mode"] = "asymmetric", "floor"
 

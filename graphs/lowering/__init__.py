@@ -9,7 +9,7 @@ from graphs.lowering.nchwc import to_blocked_layout
 from graphs.lowering.passes import LEVEL_1, LEVEL_2, LEVEL_3_AFTER_LAYOUT, Pass
 from graphs.lowering.profile import LoweringProfile
 from graphs.lowering.rewriter import Rewriter
-from graphs.lowering.shape_fusions import merge_equal, split_gathers
+from graphs.lowering.shape_fusions import merge_equal, split_picks
 from graphs.lowering.transposes import move_transposes
 
 __all__ = ["LoweringProfile", "lower", "optimise"]
@@ -52,7 +52,7 @@ def _level_2(r: Rewriter, profile: LoweringProfile) -> None:
         r.sort()
         move_transposes(r, assigned=True)
         for tensor in [*r.graph.inputs, *(n.outputs[0] for n in r.nodes if len(n.outputs) == 1)]:
-            split_gathers(r, tensor)
+            split_picks(r, tensor)
         _apply(r, LEVEL_2, profile)
         if not r.changed:
             return

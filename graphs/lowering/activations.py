@@ -43,7 +43,7 @@ def _step(r: Rewriter, node: Node | None, op: str, constant: float | None = None
 
 
 def fuse_gelu(r: Rewriter, node: Node) -> None:
-    """x·(1 + erf(x / √2))·0.5, the half before or after the product; Div by √2 or Mul by its inverse."""
+    """x·(1 + erf(x / √2))·0.5, the half on x or on the product (not on the sum); Div by √2 or Mul by its inverse."""
     x = node.inputs[0]
     if node.op == "Div":
         if not _is_near(r.scalar(node.inputs[1]), sqrt(2)):
@@ -68,10 +68,6 @@ def fuse_gelu(r: Rewriter, node: Node) -> None:
         if r.sole_user(before) is product:
             r.fuse([node, erf, add, before, product], "Gelu", [x], _MICROSOFT)
             return
-    if _is_near(r.scalar(other or ""), 0.5):
-        last = r.sole_user(product)
-        if last is not None and last.op == "Mul" and _other(last, product.outputs[0]) == x:
-            r.fuse([node, erf, add, product, last], "Gelu", [x], _MICROSOFT)
 
 
 def fuse_fast_gelu(r: Rewriter, node: Node) -> None:

@@ -152,3 +152,13 @@ def fuse_residual(r: Rewriter, node: Node) -> None:
             nodes.append(user)
             attributes["activation"] = user.op
     r.fuse(nodes, "FusedConv", inputs, "com.microsoft", attributes)
+
+
+def expand_hard_swish(r: Rewriter, node: Node) -> None:
+    """HardSwish has no CPU kernel of its own: where no convolution took it in, it runs as x · HardSigmoid(x)."""
+    t = r.types[node.outputs[0]]
+    gate = r.tensor(t, "gate")
+    x, output, origin = node.inputs[0], node.outputs[0], node.origin
+    r.remove(node)
+    r.add(Node("HardSigmoid", [x], [gate], {}, "", node.name, origin))
+    r.add(Node("Mul", [x, gate], [output], {}, "", node.name, origin))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from graphs.ir import Node
 from graphs.lowering.rewriter import Rewriter
 
+_OPEN_END = 2**63 - 1
+
 
 def eliminate_identity(r: Rewriter, node: Node) -> None:
     if r.is_constant(node.inputs[0]) and r.is_output(node.outputs[0]):
@@ -34,12 +36,11 @@ def eliminate_expand(r: Rewriter, node: Node) -> None:
 
 
 def eliminate_slice(r: Rewriter, node: Node) -> None:
-    """A slice of everything, with starts at 0 and positive steps of 1."""
-    if r.shape(node.inputs[0]) != r.shape(node.outputs[0]):
+    """A slice from 0 to the open end (the largest integer), in steps of 1; one that names the true end is kept."""
+    steps, starts, ends = r.ints(node, 4, "steps"), r.ints(node, 1, "starts"), r.ints(node, 2, "ends")
+    if starts is None or ends is None or (steps is not None and any(s != 1 for s in steps)):
         return
-    steps = r.ints(node, 4, "steps")
-    starts = r.ints(node, 1, "starts")
-    if starts is not None and (steps is None or all(s == 1 for s in steps)) and all(s == 0 for s in starts):
+    if not any(starts) and all(e >= _OPEN_END for e in ends):
         r.bypass(node)
 
 
@@ -54,12 +55,3 @@ def eliminate_noop(r: Rewriter, node: Node) -> None:
                 r.bypass(node, other)
             return
 
-
-def eliminate_unsqueeze(r: Rewriter, node: Node) -> None:
-    """Of a constant it is a constant; folding has done that already."""
-
-
-def eliminate_concat(r: Rewriter, node: Node) -> None:
-    """A concatenation of one tensor."""
-    if len(node.inputs) == 1:
-        r.bypass(node)

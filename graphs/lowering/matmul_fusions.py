@@ -29,8 +29,6 @@ def fuse_matmul_add(r: Rewriter, node: Node) -> None:
         return
     bias = add.inputs[1] if add.inputs[0] == node.outputs[0] else add.inputs[0]
     shape, matrix = r.shape(bias), len(a) == 2
-    if not matrix and (_is_attention_projection(r, node) or _is_attention_pattern(r, node, add)):
-        return
     n = b[1]
     valid = shape == (n,) or (
         matrix and len(shape) == 2 and (shape == (1, n) or (shape[0] == a[0] and shape[1] in (1, n)))
@@ -49,41 +47,6 @@ def fuse_matmul_add(r: Rewriter, node: Node) -> None:
     r.add(Node("Reshape", [left, r.int_constant((m, b[0]))], [flat], {}, "", f"{node.name}_in", origin))
     r.add(Node("Gemm", [flat, right, bias], [product], {}, "", node.name, origin))
     r.add(Node("Reshape", [product, r.int_constant((*a[:-1], n))], [output], {}, "", f"{node.name}_out", origin))
-
-
-def _is_attention_projection(r: Rewriter, node: Node) -> bool:
-    """The output projection right behind softmax(QKᵀ)V is left to the attention fusion (from 1.24 on)."""
-    reshape = r.producer(node.inputs[0])
-    if reshape is None or reshape.op != "Reshape":
-        return reshape is not None and reshape.op in ("Attention", "MultiHeadAttention")
-    transpose = r.producer(reshape.inputs[0])
-    matmul = r.producer(transpose.inputs[0]) if transpose is not None and transpose.op == "Transpose" else None
-    softmax = r.producer(matmul.inputs[0]) if matmul is not None and matmul.op == "MatMul" else None
-    return softmax is not None and softmax.op == "Softmax"
-
-
-def _is_attention_pattern(r: Rewriter, matmul: Node, add: Node) -> bool:
-    """BERT's attention block between two layer norms is left to the attention fusion."""
-    for norm in _norms_around(r, matmul, add):
-        users = r.users(norm.outputs[0])
-        adds = [u for u in users if u.op == "Add"]
-        if len(adds) == 1 and sum(u.op == "MatMul" for u in users) == 3 and len(users) == 4:
-            other = adds[0].inputs[1] if adds[0].inputs[0] == norm.outputs[0] else adds[0].inputs[0]
-            before = r.producer(other)
-            if before is not None and before.op == "Add":
-                return r.producer(matmul.inputs[0]) is norm or before is add
-    return False
-
-
-def _norms_around(r: Rewriter, matmul: Node, add: Node) -> list[Node]:
-    before = r.producer(matmul.inputs[0])
-    found = [before] if before is not None and before.op == "LayerNormalization" else []
-    for user in r.users(add.outputs[0]):
-        for tensor in user.inputs:
-            norm = r.producer(tensor)
-            if user.op == "Add" and norm is not None and norm.op == "LayerNormalization":
-                found.append(norm)
-    return found
 
 
 def fuse_gemm_transposes(r: Rewriter, node: Node) -> None:

@@ -16,7 +16,9 @@ _DOMAIN = "com.microsoft.nchwc"
 #: Channel counts need this alignment before they are padded to a whole block (limit of the reorder kernels).
 _ALIGNMENT = 4
 
-_ACTIVATIONS = frozenset({"Relu", "Sigmoid", "Tanh"})
+#: Elementwise operators that work on any layout; the first three can also vanish into a convolution.
+_FUSIBLE = frozenset({"Relu", "Sigmoid", "Tanh"})
+_ACTIVATIONS = _FUSIBLE | {"com.microsoft.Gelu", "com.microsoft.QuickGelu"}
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class _Layout:
         self.block = block
         self.blocked: dict[str, _Blocked] = {}
         self.reordered: dict[str, str] = {}
+        self.transposes: list[Node] = []
 
     def run(self) -> None:
         for node in self.r.nodes:
@@ -49,6 +52,9 @@ class _Layout:
             if self.r.users(tensor) or self.r.is_output(tensor):
                 attributes = {"channels": b.channels}
                 self.r.add(Node("ReorderOutput", [b.tensor], [tensor], dict(attributes), _DOMAIN, b.node.name, b.node.origin))
+        for node in self.transposes:
+            if self.r.alive(node) and not self.r.edges(node) and not self.r.gives_output(node):
+                self.r.remove(node)
 
     def _convert(self, node: Node) -> None:
         op = node.op
@@ -65,9 +71,11 @@ class _Layout:
             self._binary(node, fusible=True)
         elif op == "Mul":
             self._binary(node, fusible=False)
+            if self.r.alive(node) and node.inputs[0] in self.blocked:
+                self._scale(node)
         elif op == "Concat":
             self._concat(node)
-        elif op in _ACTIVATIONS:
+        elif node.kind in _ACTIVATIONS:
             self._activation(node)
         elif op == "BatchNormalization":
             self._batch_norm(node)
@@ -105,10 +113,17 @@ class _Layout:
         self.blocked[output] = _Blocked(into.node, into.tensor, uses, into.channels)
 
     def _reorder_input(self, tensor: str, channels: int, origin: tuple[str, ...]) -> str:
+        """The blocked form of a plain tensor; a transpose from channels-last before it is part of the reorder."""
         if tensor not in self.reordered:
             t = self._blocked_type(tensor, channels)
             name = self.r.tensor(t, "nchwc")
-            self.r.add(Node("ReorderInput", [tensor], [name], {}, _DOMAIN, origin[0], origin), [t])
+            above = self.r.producer(tensor)
+            if above is not None and above.op == "Transpose" and above.attributes.get("perm") == (0, 3, 1, 2):
+                source, attributes = above.inputs[0], {"channels_last": 1}
+                self.transposes.append(above)
+            else:
+                source, attributes = tensor, {}
+            self.r.add(Node("ReorderInput", [source], [name], dict(attributes), _DOMAIN, origin[0], origin), [t])
             self.reordered[tensor] = name
         return self.reordered[tensor]
 
@@ -184,6 +199,26 @@ class _Layout:
                     return
         self._publish(node, node.outputs[0], parts[0].channels)
 
+    def _scale(self, node: Node) -> None:
+        """Mul by a constant of one value per channel is a depthwise 1×1 convolution without bias."""
+        r = self.r
+        b = self.blocked[node.inputs[0]]
+        x, c = r.shape(node.inputs[0]), r.shape(node.inputs[1])
+        if not r.is_constant(node.inputs[1]) or c not in ((x[1], 1, 1), (1, x[1], 1, 1)):
+            return
+        self._depthwise(node, b, with_bias=False)
+
+    def _depthwise(self, node: Node, b: _Blocked, *, with_bias: bool) -> None:
+        r, padded = self.r, self._padded(b.channels)
+        inputs = [b.tensor, r.constant(t=TensorType("float32", (padded, 1, 1, 1)), hint="w")]
+        if with_bias:
+            inputs.append(r.constant(t=TensorType("float32", (padded,)), hint="b"))
+        output = node.outputs[0]
+        new = Node("Conv", inputs, [output], {"group": padded}, _DOMAIN, node.name, node.origin)
+        r.remove(node)
+        r.add(new)
+        self._publish(new, output, b.channels)
+
     def _concat(self, node: Node) -> None:
         r = self.r
         axis = int(node.attributes.get("axis", 0))  # type: ignore[call-overload]
@@ -198,7 +233,8 @@ class _Layout:
     def _activation(self, node: Node) -> None:
         b = self.blocked[node.inputs[0]]
         self.r.set_input(node, 0, b.tensor)
-        if b.node.op == "Conv" and b.node.domain == _DOMAIN and b.uses == 1 and "activation" not in b.node.attributes:
+        fusible = node.kind in _FUSIBLE and b.node.op == "Conv" and b.uses == 1
+        if fusible and "activation" not in b.node.attributes:
             b.node.attributes["activation"] = node.op
             self._merge(node, b)
         else:
@@ -210,14 +246,7 @@ class _Layout:
         b = self.blocked[node.inputs[0]]
         if len([t for t in node.outputs if t]) > 1 or any(not r.is_constant(t) for t in node.inputs[1:5]):
             return
-        padded = self._padded(b.channels)
-        weight = r.constant(t=TensorType("float32", (padded, 1, 1, 1)), hint="w")
-        bias = r.constant(t=TensorType("float32", (padded,)), hint="b")
-        output = node.outputs[0]
-        new = Node("Conv", [b.tensor, weight, bias], [output], {"group": padded}, _DOMAIN, node.name, node.origin)
-        r.remove(node)
-        r.add(new)
-        self._publish(new, output, b.channels)
+        self._depthwise(node, b, with_bias=True)
 
     def _transpose(self, node: Node) -> None:
         """To channels-last: one reorder does both."""

@@ -52,14 +52,14 @@ _REWRITE_RULES = Pass(
         "Gemm": (matmul_fusions.fuse_gemm_sum, matmul_fusions.fuse_gemm_transposes), "Not": (activations.fuse_not_where,),
         "Conv": (conv_fusions.fold_bias, conv_fusions.fold_scale, conv_fusions.fold_batch_norm),
         "Pad": (conv_fusions.fuse_pad,), "MatMul": (matmul_fusions.fold_matmul_batch_norm,),
-        "Concat": (eliminations.eliminate_concat,),
     },
 )  # fmt: skip
 
 LEVEL_1: tuple[Pass, ...] = (
     _REWRITE_RULES,
     Pass("matmul + add", _rules(matmul_fusions.fuse_matmul_add, "MatMul")),
-    Pass("reshape chains", _rules(shape_fusions.fuse_reshapes, "Reshape", "Squeeze", "Unsqueeze", "Flatten")),
+    Pass("reshape chains", _rules(shape_fusions.fuse_reshapes, "Reshape", "Squeeze", "Unsqueeze")),
+    Pass("batched transposes", _rules(shape_fusions.fuse_batched_transpose, "Reshape")),
     Pass("gelu", _rules(activations.fuse_gelu, "Div", "Mul")),
     Pass("layer norm", _rules(norm_fusions.fuse_layer_norm, "ReduceMean")),
 )
@@ -68,6 +68,7 @@ LEVEL_2: tuple[Pass, ...] = (
     Pass("gemm transposes", _rules(matmul_fusions.fuse_gemm_transposes, "Gemm")),
     Pass("gemm activation", _rules(matmul_fusions.fuse_gemm_activation, "Gemm")),
     Pass("conv activation", _rules(conv_fusions.fuse_activation, "Conv")),
+    Pass("hard swish", _rules(conv_fusions.expand_hard_swish, "HardSwish")),
     Pass("gelu", _rules(activations.fuse_gelu, "Div", "Mul")),
     Pass("layer norm", _rules(norm_fusions.fuse_layer_norm, "ReduceMean")),
     Pass("rms norm", _rules(norm_fusions.fuse_rms_norm, "Pow")),

@@ -6,6 +6,7 @@ After onnxruntime's GatherSliceToSplitFusion, ReshapeFusion and CommonSubexpress
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,67 +15,105 @@ from graphs.ir import Graph, Node, TensorType
 from graphs.lowering.rewriter import Rewriter, merged_origin
 
 
-def fuse_gathers(r: Rewriter, node: Node) -> None:
-    """All users pick single indices along one axis, each index once: Split (and Squeeze). Starts at the producer."""
-    if len(node.outputs) == 1:
-        split_gathers(r, node.outputs[0])
-
-
-def split_gathers(r: Rewriter, tensor: str) -> None:
+def split_picks(r: Rewriter, tensor: str) -> None:
+    """All users pick parts along one axis (single indices or slices) that tile it: one Split, and Squeezes."""
     users = r.users(tensor)
-    if len(users) < 2 or r.is_output(tensor):
+    if len(users) < 2 or r.is_output(tensor) or (made := r.producer(tensor)) is not None and made.op == "Shape":
         return
     shape = r.shape(tensor)
-    picks: dict[int, Node] = {}
-    axis = None
-    ranks = set()
-    for user in users:
-        index = r.value(user.inputs[1]) if user.op == "Gather" and user.inputs[0] == tensor else None
-        if index is None or index.size != 1 or index.dtype != np.int64:
-            return
-        own = int(user.attributes.get("axis", 0)) % len(shape)  # type: ignore[call-overload]
-        if axis is None:
-            axis = own
-        position = int(index.reshape(-1)[0]) % shape[own]
-        if own != axis or position in picks or shape[own] != len(users):
-            return
-        picks[position] = user
-        ranks.add(index.ndim)
-    if axis is None or len(ranks) != 1 or ranks.pop() > 1:
+    parts = [_part(r, user, tensor, shape) for user in users]
+    found = sorted((p for p in parts if p is not None), key=lambda p: p.start)
+    if len(found) != len(users) or len({p.axis for p in found}) != 1 or len({p.node.op for p in found}) != 1:
         return
-    _emit_split(r, tensor, axis, [picks[i] for i in range(len(users))])
+    ends = [p.start + p.size for p in found]
+    if [p.start for p in found] != [0, *ends[:-1]] or ends[-1] != shape[found[0].axis]:
+        return
+    if len({p.squeeze for p in found}) == 1:
+        _emit_split(r, tensor, found)
 
 
-def _emit_split(r: Rewriter, tensor: str, axis: int, gathers: list[Node]) -> None:
-    t = r.types[tensor]
-    part = TensorType(t.dtype, tuple(1 if i == axis else d for i, d in enumerate(t.dims)))
-    squeeze = len(r.shape(gathers[0].outputs[0])) < len(t.dims)
-    outputs = [g.outputs[0] for g in gathers]
-    origin = merged_origin(*gathers)
-    r.remove(*gathers)
-    parts = [r.tensor(part, "split") for _ in gathers] if squeeze else outputs
-    sizes = r.int_constant([1] * len(gathers))
-    r.add(Node("Split", [tensor, sizes], parts, {"axis": axis}, "", gathers[0].name, origin))
-    if squeeze:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    node: Node
+    axis: int
+    start: int
+    size: int
+    squeeze: bool
+
+
+def _part(r: Rewriter, user: Node, tensor: str, shape: tuple[int, ...]) -> _Part | None:
+    if user.inputs[0] != tensor or user.domain:
+        return None
+    if user.op == "Gather":
+        index = r.value(user.inputs[1])
+        if index is None or index.size != 1 or index.dtype != np.int64 or index.ndim > 1:
+            return None
+        axis = int(user.attributes.get("axis", 0)) % len(shape)  # type: ignore[call-overload]
+        return _Part(user, axis, int(index.reshape(-1)[0]) % shape[axis], 1, index.ndim == 0)
+    if user.op == "Slice":
+        starts, steps = r.ints(user, 1, "starts"), r.ints(user, 4, "steps")
+        axes = r.ints(user, 3, "axes") or (0,)
+        if starts is None or len(starts) != 1 or len(axes) != 1 or (steps is not None and steps != (1,)):
+            return None
+        axis = axes[0] % len(shape)
+        start = min(starts[0] + shape[axis] if starts[0] < 0 else starts[0], shape[axis])
+        return _Part(user, axis, start, r.shape(user.outputs[0])[axis], False)
+    return None
+
+
+def _emit_split(r: Rewriter, tensor: str, parts: list[_Part]) -> None:
+    t, axis = r.types[tensor], parts[0].axis
+    nodes = [p.node for p in parts]
+    outputs = [n.outputs[0] for n in nodes]
+    r.remove(*nodes)
+    names = outputs
+    if parts[0].squeeze:
+        single = TensorType(t.dtype, tuple(1 if i == axis else d for i, d in enumerate(t.dims)))
+        names = [r.tensor(single, "split") for _ in nodes]
+    sizes = r.int_constant(p.size for p in parts)
+    r.add(Node("Split", [tensor, sizes], list(names), {"axis": axis}, "", nodes[0].name, merged_origin(*nodes)))
+    if parts[0].squeeze:
         axes = r.int_constant([axis])
-        for source, gather, output in zip(parts, gathers, outputs, strict=True):
-            r.add(Node("Squeeze", [source, axes], [output], {}, "", gather.name, gather.origin))
+        for source, node, output in zip(names, nodes, outputs, strict=True):
+            r.add(Node("Squeeze", [source, axes], [output], {}, "", node.name, node.origin))
 
 
-_RESHAPES = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten"})
+_RENAMING = frozenset({"Reshape", "Squeeze", "Unsqueeze"})
+
+
+def _renames(node: Node | None) -> bool:
+    """Only the shape changes, and a 0 in it copies a dimension."""
+    return node is not None and node.op in _RENAMING and not node.domain and not node.attributes.get("allowzero")
 
 
 def fuse_reshapes(r: Rewriter, node: Node) -> None:
     """A chain of nodes that only rename dimensions is one Reshape."""
     before = r.producer(node.inputs[0])
-    if before is not None and before.op in _RESHAPES and r.sole_user(before) is node:
+    if not _renames(node) or (before is not None and _renames(before) and r.sole_user(before) is node):
         return
     chain = [node]
-    while (user := r.sole_user(chain[-1])) is not None and user.op in _RESHAPES and user.inputs[0] == chain[-1].outputs[0]:
+    while (user := r.sole_user(chain[-1])) is not None and _renames(user) and user.inputs[0] == chain[-1].outputs[0]:
         chain.append(user)
     if len(chain) > 1:
-        output = r.shape(chain[-1].outputs[0])
-        r.fuse(chain, "Reshape", [node.inputs[0], r.int_constant(output)])
+        r.fuse(chain, "Reshape", [node.inputs[0], r.int_constant(r.shape(chain[-1].outputs[0]))])
+
+
+def fuse_batched_transpose(r: Rewriter, node: Node) -> None:
+    """Reshape that merges leading dimensions, Transpose of the others, Reshape that splits them again: one Transpose."""
+    transpose = r.sole_user(node)
+    if transpose is None or transpose.op != "Transpose":
+        return
+    last = r.sole_user(transpose)
+    perm = transpose.attributes.get("perm")
+    if last is None or last.op != "Reshape" or not isinstance(perm, tuple) or perm[0] != 0:
+        return
+    before, merged, after = r.shape(node.inputs[0]), r.shape(node.outputs[0]), r.shape(last.outputs[0])
+    lead = len(before) - len(merged) + 1
+    if lead < 2 or len(after) != len(before) or before[lead:] != merged[1:] or after[:lead] != before[:lead]:
+        return
+    whole = (*range(lead), *(int(p) + lead - 1 for p in perm[1:]))  # type: ignore[arg-type]
+    if after == tuple(before[p] for p in whole):
+        r.fuse([node, transpose, last], "Transpose", [node.inputs[0]], "", {"perm": whole})
 
 
 def merge_equal(r: Rewriter) -> None:
@@ -106,7 +145,10 @@ def _signature(r: Rewriter, node: Node, names: dict[tuple[Any, ...], str]) -> st
 
 
 def _constant_name(r: Rewriter, tensor: str, names: dict[tuple[Any, ...], str]) -> str:
-    value = r.value(tensor) if tensor else None
+    parameter = r.parameters.get(tensor)
+    if parameter is not None and parameter.fill is not None:
+        return names.setdefault((parameter.type, parameter.fill), tensor)
+    value = parameter.value if parameter is not None else None
     if value is None or value.size > 8:
         return tensor
     return names.setdefault((str(value.dtype), value.shape, value.tobytes()), tensor)

@@ -244,6 +244,18 @@ def _slice(p: Push) -> bool:
     return True
 
 
+def _gather(p: Push) -> bool:
+    """One index (or a vector of them) along one axis: the axis moves, and vanishes with a scalar index."""
+    rank = len(p.r.shape(p.node.inputs[1]))
+    if rank > 1 or not p.r.is_constant(p.node.inputs[1]):
+        return False
+    axis = p.perm[_axis(p.node, 0, len(p.perm))]
+    p.node.attributes["axis"] = axis
+    p.transpose_input(0)
+    p.transpose_outputs(p.perm if rank else _squeezed((axis,), p.perm))
+    return True
+
+
 def _tile(p: Push) -> bool:
     repeats = p.r.ints(p.node, 1, "repeats")
     if repeats is None:
@@ -375,6 +387,7 @@ _HANDLERS: dict[str, Handler] = {
     "Squeeze": Handler(_first_input, _squeeze),
     "Unsqueeze": Handler(_first_input, _unsqueeze),
     "Slice": Handler(_first_input, _slice),
+    "Gather": Handler(_first_input, _gather),
     "Tile": Handler(_first_input, _tile),
     **dict.fromkeys(("Softmax", "Hardmax", "LogSoftmax"), Handler(_first_input, _softmax)),
     **dict.fromkeys(("QuantizeLinear", "DequantizeLinear"), Handler(_first_input, _quantize)),
