@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from graphs.ir import Graph
 from graphs.kernels import Kernel
 from graphs.kernels_of import kernels_of
+from graphs.lowering import qdq_fusions, qdq_propagation
 from graphs.lowering.nchwc import to_blocked_layout
-from graphs.lowering.passes import LEVEL_1, LEVEL_2, LEVEL_3_AFTER_LAYOUT, Pass
+from graphs.lowering.nhwc import to_channels_last
+from graphs.lowering.passes import (
+    LEVEL_1,
+    LEVEL_2_AFTER_SPLITS,
+    LEVEL_2_BEFORE_SPLITS,
+    LEVEL_2_RULES,
+    LEVEL_3,
+    Pass,
+)
 from graphs.lowering.profile import LoweringProfile
 from graphs.lowering.rewriter import Rewriter
 from graphs.lowering.shape_fusions import merge_equal, split_picks
@@ -20,12 +31,16 @@ _MAX_ROUNDS = 10
 def optimise(graph: Graph, profile: LoweringProfile) -> Graph:
     """``graph`` as the runtime executes it, one node per kernel; the argument (inferred, static) is left as it is."""
     r = Rewriter(graph)
-    _level_1(r, profile)
-    _level_2(r, profile)
+    quantised = any(node.op == "DequantizeLinear" for node in graph.nodes)
+    _repeat(r, lambda: _level_1(r, profile, quantised))
+    _repeat(r, lambda: _level_2(r, profile, quantised))
     if profile.nchwc_block:
         r.sort()
         to_blocked_layout(r, profile.nchwc_block)
-    _apply(r, LEVEL_3_AFTER_LAYOUT, profile)
+    if quantised:
+        r.sort()
+        to_channels_last(r)
+    _apply(r, LEVEL_3, profile)
     r.drop_unused()
     return r.finish()
 
@@ -35,27 +50,36 @@ def lower(graph: Graph, profile: LoweringProfile) -> list[Kernel]:
     return kernels_of(optimise(graph, profile))
 
 
-def _level_1(r: Rewriter, profile: LoweringProfile) -> None:
+def _repeat(r: Rewriter, level: Callable[[], None]) -> None:
     for _ in range(_MAX_ROUNDS):
         r.changed = False
-        merge_equal(r)
-        _apply(r, LEVEL_1, profile)
-        r.sort()
-        move_transposes(r, assigned=False)
+        level()
         if not r.changed:
             return
 
 
-def _level_2(r: Rewriter, profile: LoweringProfile) -> None:
-    for _ in range(_MAX_ROUNDS):
-        r.changed = False
+def _level_1(r: Rewriter, profile: LoweringProfile, quantised: bool) -> None:
+    merge_equal(r)
+    _apply(r, LEVEL_1, profile)
+    if quantised:
         r.sort()
-        move_transposes(r, assigned=True)
-        for tensor in [*r.graph.inputs, *(n.outputs[0] for n in r.nodes if len(n.outputs) == 1)]:
-            split_picks(r, tensor)
-        _apply(r, LEVEL_2, profile)
-        if not r.changed:
-            return
+        qdq_propagation.propagate(r)
+        qdq_propagation.separate_dequantisers(r)
+    r.sort()
+    move_transposes(r, assigned=False)
+
+
+def _level_2(r: Rewriter, profile: LoweringProfile, quantised: bool) -> None:
+    _apply(r, LEVEL_2_RULES, profile)
+    r.sort()
+    move_transposes(r, assigned=True)
+    if quantised:
+        r.sort()
+        qdq_fusions.fuse_quantised(r)
+    _apply(r, LEVEL_2_BEFORE_SPLITS, profile)
+    for tensor in [*r.graph.inputs, *(n.outputs[0] for n in r.nodes if len(n.outputs) == 1)]:
+        split_picks(r, tensor)
+    _apply(r, LEVEL_2_AFTER_SPLITS, profile)
 
 
 def _apply(r: Rewriter, passes: tuple[Pass, ...], profile: LoweringProfile) -> None:

@@ -44,9 +44,11 @@ def fuse_matmul_add(r: Rewriter, node: Node) -> None:
     left, right, output = node.inputs[0], node.inputs[1], add.outputs[0]
     origin = merged_origin(node, add)
     r.remove(node, add)
-    r.add(Node("Reshape", [left, r.int_constant((m, b[0]))], [flat], {}, "", f"{node.name}_in", origin))
+    flat_shape, product_shape = r.int_constant((m, b[0])), r.int_constant((*a[:-1], n))
+    r.incomparable.update((flat_shape, product_shape))
+    r.add(Node("Reshape", [left, flat_shape], [flat], {}, "", f"{node.name}_in", origin))
     r.add(Node("Gemm", [flat, right, bias], [product], {}, "", node.name, origin))
-    r.add(Node("Reshape", [product, r.int_constant((*a[:-1], n))], [output], {}, "", f"{node.name}_out", origin))
+    r.add(Node("Reshape", [product, product_shape], [output], {}, "", f"{node.name}_out", origin))
 
 
 def fuse_gemm_transposes(r: Rewriter, node: Node) -> None:

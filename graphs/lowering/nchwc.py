@@ -118,7 +118,8 @@ class _Layout:
             t = self._blocked_type(tensor, channels)
             name = self.r.tensor(t, "nchwc")
             above = self.r.producer(tensor)
-            if above is not None and above.op == "Transpose" and above.attributes.get("perm") == (0, 3, 1, 2):
+            only = above is not None and self.r.sole_user(above) is not None
+            if above is not None and only and above.op == "Transpose" and above.attributes.get("perm") == (0, 3, 1, 2):
                 source, attributes = above.inputs[0], {"channels_last": 1}
                 self.transposes.append(above)
             else:

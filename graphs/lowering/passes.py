@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphs.ir import Node
-from graphs.lowering import activations, conv_fusions, eliminations, matmul_fusions, norm_fusions, shape_fusions
+from graphs.lowering import activations, conv_fusions, eliminations, matmul_fusions, norm_fusions, qdq_fusions, shape_fusions
 from graphs.lowering.profile import LoweringProfile
 from graphs.lowering.rewriter import Rewriter
 
@@ -58,20 +58,27 @@ _REWRITE_RULES = Pass(
 LEVEL_1: tuple[Pass, ...] = (
     _REWRITE_RULES,
     Pass("matmul + add", _rules(matmul_fusions.fuse_matmul_add, "MatMul")),
-    Pass("reshape chains", _rules(shape_fusions.fuse_reshapes, "Reshape", "Squeeze", "Unsqueeze")),
     Pass("batched transposes", _rules(shape_fusions.fuse_batched_transpose, "Reshape")),
+    Pass("reshape chains", _rules(shape_fusions.fuse_reshapes, "Reshape", "Squeeze", "Unsqueeze")),
     Pass("gelu", _rules(activations.fuse_gelu, "Div", "Mul")),
     Pass("layer norm", _rules(norm_fusions.fuse_layer_norm, "ReduceMean")),
 )
 
-LEVEL_2: tuple[Pass, ...] = (
+LEVEL_2_RULES: tuple[Pass, ...] = (
+    Pass("quantised relu", {"Relu": (qdq_fusions.drop_relu,), "Clip": (qdq_fusions.drop_clip,)}),
     Pass("gemm transposes", _rules(matmul_fusions.fuse_gemm_transposes, "Gemm")),
+)
+
+LEVEL_2_BEFORE_SPLITS: tuple[Pass, ...] = (
     Pass("gemm activation", _rules(matmul_fusions.fuse_gemm_activation, "Gemm")),
     Pass("conv activation", _rules(conv_fusions.fuse_activation, "Conv")),
     Pass("hard swish", _rules(conv_fusions.expand_hard_swish, "HardSwish")),
     Pass("gelu", _rules(activations.fuse_gelu, "Div", "Mul")),
     Pass("layer norm", _rules(norm_fusions.fuse_layer_norm, "ReduceMean")),
     Pass("rms norm", _rules(norm_fusions.fuse_rms_norm, "Pow")),
+)
+
+LEVEL_2_AFTER_SPLITS: tuple[Pass, ...] = (
     Pass("matmul transposes", _rules(matmul_fusions.fuse_matmul_transposes, "MatMul", "com.microsoft.FusedMatMul")),
     Pass("bias gelu", _rules(activations.fuse_bias_gelu, "Add")),
     Pass("skip layer norm", _rules(norm_fusions.fuse_skip_layer_norm, "LayerNormalization")),
@@ -80,4 +87,4 @@ LEVEL_2: tuple[Pass, ...] = (
     Pass("matmul scale", _rules(matmul_fusions.fuse_matmul_scale, "MatMul", "com.microsoft.FusedMatMul")),
 )
 
-LEVEL_3_AFTER_LAYOUT: tuple[Pass, ...] = (Pass("conv residual", _rules(conv_fusions.fuse_residual, "Conv")),)
+LEVEL_3: tuple[Pass, ...] = (Pass("conv residual", _rules(conv_fusions.fuse_residual, "Conv")),)

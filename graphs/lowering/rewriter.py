@@ -24,6 +24,8 @@ class Rewriter:
         self._nodes: dict[int, Node] = {}
         self._producer: dict[str, Node] = {}
         self._users: dict[str, list[Node]] = {}
+        #: Constants that the runtime keeps outside of the model and therefore never finds equal to others.
+        self.incomparable: set[str] = set()
         self._fresh = 0
         self.changed = False
         for node in self.graph.nodes:

@@ -16,14 +16,14 @@ from graphs.lowering.rewriter import Rewriter, merged_origin
 
 
 def split_picks(r: Rewriter, tensor: str) -> None:
-    """All users pick parts along one axis (single indices or slices) that tile it: one Split, and Squeezes."""
+    """Users that pick parts along one axis (single indices, or slices) that tile it become one Split, and Squeezes."""
     users = r.users(tensor)
     if len(users) < 2 or r.is_output(tensor) or (made := r.producer(tensor)) is not None and made.op == "Shape":
         return
     shape = r.shape(tensor)
     parts = [_part(r, user, tensor, shape) for user in users]
     found = sorted((p for p in parts if p is not None), key=lambda p: p.start)
-    if len(found) != len(users) or len({p.axis for p in found}) != 1 or len({p.node.op for p in found}) != 1:
+    if len(found) < 2 or len({p.axis for p in found}) != 1 or len({p.node.op for p in found}) != 1:
         return
     ends = [p.start + p.size for p in found]
     if [p.start for p in found] != [0, *ends[:-1]] or ends[-1] != shape[found[0].axis]:
@@ -117,11 +117,11 @@ def fuse_batched_transpose(r: Rewriter, node: Node) -> None:
 
 
 def merge_equal(r: Rewriter) -> None:
-    """Nodes of the same operator, attributes and inputs are computed once. Small constants are equal by value."""
+    """Nodes of the same operator, attributes and inputs are computed once. Known constants are equal by value."""
     seen: dict[str, Node] = {}
     names: dict[tuple[Any, ...], str] = {}
     for node in r.nodes:
-        if node.op in _RANDOM or any(isinstance(v, Graph) for v in node.attributes.values()):
+        if node.op in _NOT_MERGED or any(isinstance(v, Graph) for v in node.attributes.values()):
             continue
         key = _signature(r, node, names)
         first = seen.setdefault(key, node)
@@ -135,7 +135,10 @@ def merge_equal(r: Rewriter) -> None:
         r.remove(node)
 
 
-_RANDOM = frozenset({"RandomUniform", "RandomNormal", "RandomUniformLike", "RandomNormalLike", "Multinomial", "Bernoulli"})
+#: Random operators, and dequantisation, of which every user keeps one of its own.
+_NOT_MERGED = frozenset({
+    "RandomUniform", "RandomNormal", "RandomUniformLike", "RandomNormalLike", "Multinomial", "Bernoulli", "DequantizeLinear",
+})  # fmt: skip
 
 
 def _signature(r: Rewriter, node: Node, names: dict[tuple[Any, ...], str]) -> str:
@@ -149,6 +152,6 @@ def _constant_name(r: Rewriter, tensor: str, names: dict[tuple[Any, ...], str]) 
     if parameter is not None and parameter.fill is not None:
         return names.setdefault((parameter.type, parameter.fill), tensor)
     value = parameter.value if parameter is not None else None
-    if value is None or value.size > 8:
+    if value is None or tensor in r.incomparable:
         return tensor
     return names.setdefault((str(value.dtype), value.shape, value.tobytes()), tensor)

@@ -297,7 +297,7 @@ def _reshape(p: Push) -> bool:
     """A Reshape that only moves ones around is a transpose."""
     before, after = list(p.r.shape(p.node.inputs[0])), p.r.shape(p.node.outputs[0])
     if len(before) != len(after):
-        return False
+        return _spatial_reshape(p, before, after)
     perm = []
     for size in after:
         for i, d in enumerate(before):
@@ -310,6 +310,23 @@ def _reshape(p: Push) -> bool:
         else:
             return False
     return _merge(p, tuple(perm))
+
+
+def _spatial_reshape(p: Push, before: list[int], after: tuple[int, ...]) -> bool:
+    """A Reshape that leaves batch and channels alone works as well on the other layout."""
+    rank, out = len(before), len(after)
+    if rank < 3 or out < 3 or before[0] != after[0]:
+        return False
+    if p.perm == _channels_first(rank) and before[1] == after[1]:
+        perm = _channels_first(out)
+    elif p.perm == _channels_last(rank) and before[-1] == after[-1]:
+        perm = _channels_last(out)
+    else:
+        return False
+    p.transpose_input(0)
+    p.r.set_input(p.node, 1, p.r.int_constant(after[i] for i in invert(perm)))
+    p.transpose_outputs(perm)
+    return True
 
 
 _TO_NHWC, _TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
@@ -331,6 +348,10 @@ def _resize(p: Push) -> bool:
 
 def _channels_first(rank: int) -> Perm:
     return (0, rank - 1, *range(1, rank - 1))
+
+
+def _channels_last(rank: int) -> Perm:
+    return (0, *range(2, rank), 1)
 
 
 def _max_pool(p: Push) -> bool:
