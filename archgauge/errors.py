@@ -1,7 +1,6 @@
 """What a command says when it cannot do what was asked.
 
 CommandError (Exception)
-├── NoSuchTarget       no target of that name, or none at all yet
 ├── UnreadableModel    a file that is neither ONNX nor a JSON graph
 └── Interrupted        the user stopped a command that keeps what it has
 
@@ -25,10 +24,6 @@ class CommandError(Exception):
     """A command failed for a reason that the user can do something about; the message says what."""
 
 
-class NoSuchTarget(CommandError):
-    """There is no such target, or none has a predictor yet."""
-
-
 class UnreadableModel(CommandError):
     """The file is not a model."""
 
@@ -45,7 +40,8 @@ def explain(error: BaseException) -> str | None:
             return None
         return f"this command needs {error.name}, which is not installed; try: pip install 'archgauge[{extra}]'"
     if type(error).__module__.partition(".")[0] in _PACKAGES:
-        return str(error)
+        known = getattr(error, "known", ())
+        return f"{error} (there are: {', '.join(known)})" if known else str(error)
     if isinstance(error, OSError):
         return f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
     return None

@@ -28,7 +28,7 @@ def prepare(file: Path, bindings: dict[str, Any]) -> Graph:
     import graphs
 
     try:
-        return graphs.prepare(read(file), name=file.stem, **bindings)
+        return graphs.prepare(graphs.read(read(file), file.stem), **bindings)
     except graphs.GraphError as error:
         raise UnreadableModel(f"{file}: {error}") from error
 

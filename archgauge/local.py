@@ -1,0 +1,83 @@
+"""Predictions on this machine, without HTTP: the same engine, the same answers, kept in the same database."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from archgauge.errors import CommandError, UnreadableModel
+from archgauge_client import strip_file
+from archgauge_client.wire import GraphArchitecture, OnnxArchitecture, PredictionRequest
+from service.answers import PredictionWork
+from service.db import Predictions
+from service.engine import PricingEngine
+from service.settings import Settings
+from service.store import Store
+from service.workers import Deadline
+
+
+def settings(data_dir: Path) -> Settings:
+    """Settings of the environment for a data directory; raises CommandError for a variable that holds nonsense."""
+    try:
+        return Settings.from_environment(data_dir=data_dir)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def open_store(data_dir: Path) -> Store:
+    """The store of a data directory, made and its database upgraded where needed."""
+    chosen = settings(data_dir)
+    return Store.open(chosen.data_dir, chosen.database_url)
+
+
+class LocalPricing:
+    """Answers like the service does."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._settings = settings(data_dir)
+        self.store = Store.open(self._settings.data_dir, self._settings.database_url)
+        self._engine = PricingEngine(self.store, self._settings)
+
+    def require(self, targets: Sequence[str]) -> None:
+        """Raise UnknownTarget or NoPredictor now rather than once per file."""
+        self._engine.catalogue.resolve(targets)
+
+    def answer(self, file: Path, targets: Sequence[str] = (), **request: Any) -> dict[str, Any]:
+        """What ``POST /v1/predictions`` returns for a file; ``request`` are further fields of its body.
+
+        Raises:
+            UnreadableModel: the file is no model.
+            GraphError, PredictorError, ServiceError: as the service does.
+        """
+        body = PredictionRequest(architecture=_architecture(file), targets=list(targets), **request)
+        record = PredictionWork(self._engine, body.model_dump_json().encode())(Deadline(math.inf))
+        with self.store.database.write() as session:
+            Predictions(session).add([record])
+        answer: dict[str, Any] = json.loads(record.answer)
+        return answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.store.close()
+
+
+def _architecture(file: Path) -> OnnxArchitecture | GraphArchitecture:
+    try:
+        if file.suffix.lower() != ".json":
+            return OnnxArchitecture(onnx=strip_file(file))
+        graph = json.loads(file.read_bytes())
+    except OSError as error:
+        raise UnreadableModel(f"{file}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UnreadableModel(f"{file}: not a JSON graph: {error}") from error
+    if not isinstance(graph, Mapping):
+        raise UnreadableModel(f"{file}: not a JSON graph: the outermost value is a {type(graph).__name__}")
+    return GraphArchitecture(graph=dict(graph))

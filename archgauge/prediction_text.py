@@ -1,0 +1,59 @@
+"""Predictions for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from archgauge.output import coverage, milliseconds, stdout, table
+
+
+def print_prediction(name: str, answer: Mapping[str, Any]) -> None:
+    """One answer of the service: a paragraph per target, and its kernels where they were asked for."""
+    console = stdout()
+    for prediction in answer["predictions"]:
+        console.print(f"[bold]{name}[/bold] on {prediction['target']}")
+        for label, text in _facts(prediction):
+            console.print(f"  {label:<12}{text}", markup=False)
+        if prediction.get("kernels"):
+            console.print(_kernels(prediction["kernels"]))
+
+
+def interval(estimate: Mapping[str, Any]) -> str:
+    """``3.41 (3.22 – 3.66)``; open at the top where the value is a lower bound."""
+    upper = "?" if estimate["upper"] is None else milliseconds(estimate["upper"])
+    return f"{milliseconds(estimate['value'])} ({milliseconds(estimate['lower'])} – {upper})"
+
+
+def energy(estimate: Mapping[str, Any] | None) -> str:
+    """``41.0 mJ (28.0 – 60.0), tdp_guess``; "unknown" where it cannot be said."""
+    if estimate is None:
+        return "unknown"
+    value, lower, upper = (f"{estimate[key]:.3g}" for key in ("value", "lower", "upper"))
+    return f"{value} mJ ({lower} – {upper}), {estimate['method']}"
+
+
+def _facts(prediction: Mapping[str, Any]) -> list[tuple[str, str]]:
+    latency = interval(prediction["latency_ms"])
+    bound = "" if prediction["complete"] else ", a lower bound: some kernels have no price"
+    facts = [
+        ("latency", f"{latency} ms at {prediction['confidence']:.0%}{bound}"),
+        ("throughput", f"{prediction['throughput_per_s']:.4g} runs per second"),
+        ("energy", f"{energy(prediction['energy_mj'])} per run"),
+        ("memory", f"{prediction['peak_memory_bytes'] / 2**20:.1f} MiB at the peak, constants included"),
+        ("size", f"{prediction['flops'] / 1e9:.3g} GFLOPs, {prediction['parameters'] / 1e6:.3g} M parameters"),
+        ("answered by", coverage(prediction["coverage"])),
+        ("made by", f"predictor {prediction['provenance']['predictor']}, {prediction['provenance']['runtime']}"),
+    ]
+    return facts + [("warning", text) for text in prediction["warnings"]]
+
+
+def _kernels(kernels: list[Mapping[str, Any]]) -> Any:
+    result = table("kernel", "ms", "low", "high", "source", "bound", "nodes")
+    for kernel in kernels:
+        nodes = ", ".join(kernel["nodes"])
+        result.add_row(
+            kernel["kind"], *(milliseconds(kernel[key]) for key in ("latency_ms", "lower", "upper")),
+            kernel["source"], kernel["bound"] or "–", nodes if len(nodes) < 40 else nodes[:37] + "…",
+        )  # fmt: skip
+    return result
