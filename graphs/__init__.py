@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from graphs.lowering import lower, optimise
     from graphs.lowering.profile import LoweringProfile
     from graphs.onnx_reader import read_onnx
+    from graphs.onnx_writer import write_onnx
     from graphs.reading import prepare, read
     from graphs.validation import validate
 
@@ -29,13 +30,13 @@ _HOMES = {
     "TensorType": "graphs.ir", "bind": "graphs.binding", "infer": "graphs.inference", "kernels_of": "graphs.kernels_of",
     "lower": "graphs.lowering", "optimise": "graphs.lowering", "prepare": "graphs.reading", "read": "graphs.reading",
     "read_json": "graphs.json_form", "read_onnx": "graphs.onnx_reader", "validate": "graphs.validation",
-    "write_json": "graphs.json_form",
+    "write_json": "graphs.json_form", "write_onnx": "graphs.onnx_writer",
 }  # fmt: skip
 
 __all__ = [
     "Graph", "GraphError", "InvalidGraph", "Kernel", "LoweringProfile", "MissingValue", "Node", "Operand", "Parameter",
     "TensorType", "UnboundDimension", "UnsupportedOperator", "bind", "infer", "kernels_of", "lower", "optimise",
-    "prepare", "read", "read_json", "read_onnx", "validate", "write_json",
+    "prepare", "read", "read_json", "read_onnx", "validate", "write_json", "write_onnx",
 ]  # fmt: skip
 
 

@@ -101,7 +101,7 @@ def _set(sizes: dict[str, int], name: str, size: int) -> None:
 def _resolve(name: str, index: int, dim: Dim, sizes: Mapping[str, int]) -> int:
     if isinstance(dim, int):
         return dim
-    if dim in sizes:
+    if dim is not None and dim in sizes:
         return sizes[dim]
     label = dim or f"{name}[{index}]"
     how = f"give dims {dim}=…" if dim else f"give the input_shapes of {name!r}"

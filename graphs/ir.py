@@ -54,8 +54,9 @@ class TensorType:
 class Parameter:
     """A constant: a weight, or a small value.
 
-    ``value`` is there for up to `MAX_VALUE_ELEMENTS` elements. ``fill`` says that a larger one is that number all over
-    (and nothing else is known to equal it). ``distinct`` weights are never merged with others of the same type.
+    ``value`` is there for up to `MAX_VALUE_ELEMENTS` elements. ``fill`` says that the constant is made by a
+    ConstantOfShape node, thus that number all over; a small one has its value as well. A weight with neither is unknown
+    and equals no other.
     """
 
     type: TensorType

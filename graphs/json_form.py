@@ -14,6 +14,7 @@ import numpy as np
 
 from graphs.dtypes import BITS
 from graphs.errors import InvalidGraph
+from graphs.inference.elementwise import dtype_of
 from graphs.ir import MAX_VALUE_ELEMENTS, Attribute, Dim, Graph, Node, Parameter, TensorType, Value
 from graphs.json_fields import Field
 from graphs.validation import NEWEST_OPSET, validate
@@ -103,7 +104,7 @@ def _parameter(item: Field) -> Parameter:
         array = _array(value, type_)
         return Parameter(type_, array if array.size <= MAX_VALUE_ELEMENTS else None)
     if number is not None and prod(shape) <= MAX_VALUE_ELEMENTS:
-        return Parameter(type_, np.full(shape, number, _numpy_dtype(type_.dtype)))
+        return Parameter(type_, np.full(shape, number, _numpy_dtype(type_.dtype)), number)
     return Parameter(type_, None, number)
 
 
@@ -135,11 +136,9 @@ def _numpy_dtype(name: str) -> np.dtype[Any]:
     try:
         return np.dtype(name)
     except TypeError:
-        from onnx import helper
+        from graphs.onnx_protos import array_type
 
-        from graphs.onnx_protos import NUMBERS
-
-        return helper.tensor_dtype_to_np_dtype(NUMBERS[name])
+        return array_type(name)
 
 
 def _node(item: Field, index: int) -> Node:
@@ -188,10 +187,10 @@ def _type_to_json(type_: TensorType) -> dict[str, Any]:
 
 def _parameter_to_json(name: str, parameter: Parameter) -> dict[str, Any]:
     result = {"name": name, **_type_to_json(parameter.type)}
-    if parameter.value is not None:
-        result["value"] = _numbers(parameter.value)
-    elif parameter.fill is not None:
+    if parameter.fill is not None:
         result["fill"] = _number(parameter.fill)
+    elif parameter.value is not None:
+        result["value"] = _numbers(parameter.value)
     return result
 
 
@@ -207,8 +206,6 @@ def _attribute_to_json(value: Attribute) -> Any:
     if isinstance(value, Graph):
         return write_json(value)
     if isinstance(value, np.ndarray):
-        from graphs.inference.elementwise import dtype_of
-
         return {"dtype": dtype_of(value), "shape": list(value.shape), "value": _numbers(value)}
     if isinstance(value, bytes):
         raise InvalidGraph("an attribute of bytes that are no text cannot be written as JSON")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from graphs.errors import InvalidGraph
@@ -42,7 +42,7 @@ def read_onnx(data: bytes, name: str = "") -> Graph:
 
 def _parse(data: bytes) -> ModelProto:
     try:
-        model = ModelProto.FromString(data)
+        model: ModelProto = ModelProto.FromString(data)
     except DecodeError as error:
         raise InvalidGraph("not an ONNX model: the bytes are no protobuf message") from error
     if not model.HasField("graph") or not model.opset_import:
@@ -50,7 +50,8 @@ def _parse(data: bytes) -> ModelProto:
     return model
 
 
-def _read_graph(proto: GraphProto, graph: Graph) -> None:
+def _read_graph(proto: GraphProto, graph: Graph, nested: bool = False) -> None:
+    """Fill ``graph``; the inputs of a nested one may lack types, and its operator sets are those of the outer one."""
     parameters = graph.parameters
     for tensor in proto.initializer:
         parameters[tensor.name] = _parameter(tensor)
@@ -60,7 +61,8 @@ def _read_graph(proto: GraphProto, graph: Graph) -> None:
     for info in proto.input:
         if info.name not in parameters:
             graph.inputs.append(info.name)
-            graph.types[info.name] = _input_type(info)
+            if not nested or info.type.tensor_type.HasField("shape"):
+                graph.types[info.name] = _input_type(info)
     graph.outputs.extend(o.name for o in proto.output)
     for index, node in enumerate(proto.node):
         read = _node(node, index)
@@ -139,8 +141,8 @@ def _rare_attribute(proto: AttributeProto) -> Attribute:
     if kind == AttributeProto.TENSOR:
         return tensor_value(proto.t)
     if kind == AttributeProto.GRAPH:
-        body = Graph(proto.g.name)
-        _read_graph(proto.g, body)
+        body = Graph(proto.g.name, {})
+        _read_graph(proto.g, body, nested=True)
         return body
     raise InvalidGraph(f"attribute {proto.name!r} is of a kind that is not supported ({kind})")
 
@@ -169,9 +171,8 @@ def _constant(node: Node, parameters: dict[str, Parameter]) -> Parameter | None:
     if min(dims, default=0) < 0:
         raise InvalidGraph(f"ConstantOfShape {node.name!r}: negative dimension in {list(dims)}")
     type_ = TensorType(dtype_of(value), dims)
-    if prod(dims) > MAX_VALUE_ELEMENTS:
-        return Parameter(type_, None, float(value.item()))
-    return Parameter(type_, np.full(dims, value.item(), value.dtype))
+    small = prod(dims) <= MAX_VALUE_ELEMENTS
+    return Parameter(type_, np.full(dims, value.item(), value.dtype) if small else None, float(value.item()))
 
 
 def _constant_value(node: Node) -> Parameter:

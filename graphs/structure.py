@@ -51,7 +51,7 @@ def check_size(name: str, type_: TensorType) -> None:
 
 def sort(nodes: list[Node], defined: set[str]) -> list[Node]:
     """The nodes in an order in which everything is made before it is read; ``defined`` grows by what they make."""
-    waiting = []
+    waiting: list[Node] = []
     for node in nodes:
         if waiting or not defined.issuperset(reads(node)):
             waiting.append(node)

@@ -27,7 +27,8 @@ def inline(
     inner = [*body.parameters, *(name for child in body.nodes for name in child.outputs if name)]
     for name in inner:
         names[name] = f"{node.name}/{name}" if name in taken else name
-    nodes, passed = [], []
+    nodes: list[Node] = []
+    passed: list[tuple[str, str]] = []
     for made, name in zip(body.outputs, node.outputs, strict=True):
         if made in inner and made not in body.parameters and made not in (n for n, _ in passed):
             names[made] = name

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
+
+import numpy as np
 
 from graphs.errors import GraphError, InvalidGraph, MissingValue, UnboundDimension, UnsupportedOperator
 from graphs.inference import conditions
@@ -21,6 +23,10 @@ NOT_FOLDED = frozenset({
     "QuantizeLinear", "DequantizeLinear", "com.microsoft.QuantizeLinear", "com.microsoft.DequantizeLinear",
     "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli",
     "If", "Loop", "Scan",
+})  # fmt: skip
+
+_REARRANGING = frozenset({
+    "Expand", "Flatten", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
 })  # fmt: skip
 
 
@@ -124,8 +130,15 @@ class _Inference:
         for index, name in enumerate(node.outputs):
             if name:
                 value = values[index] if values is not None and index < len(values) else None
-                parameters[name] = Parameter(types[index], value, None if value is not None else _fill(node))
+                parameters[name] = Parameter(types[index], value, self._fill(node))
         return True
+
+    def _fill(self, node: Node) -> float | None:
+        """The number that a constant consists of: of ConstantOfShape, or of something filled that was rearranged."""
+        if node.kind == "ConstantOfShape":
+            value = node.attributes.get("value")
+            return float(value.reshape(-1)[0]) if isinstance(value, np.ndarray) else 0.0
+        return self.parameters[node.inputs[0]].fill if node.kind in _REARRANGING else None
 
     def result(self) -> Graph:
         """The finished graph without what nobody needs."""
@@ -143,14 +156,6 @@ class _Inference:
         return Graph(graph.name, dict(graph.opset), list(graph.inputs), list(graph.outputs), parameters, kept, types)
 
 
-def _fill(node: Node) -> float | None:
-    """The number that a large ConstantOfShape consists of."""
-    if node.kind != "ConstantOfShape":
-        return None
-    value = node.attributes.get("value")
-    return float(value.reshape(-1)[0]) if hasattr(value, "reshape") else 0.0
-
-
 def _small(parameter: Parameter) -> Parameter:
     if parameter.value is None or parameter.value.size <= MAX_VALUE_ELEMENTS:
         return parameter
@@ -165,8 +170,3 @@ def _located(error: GraphError, node: Node) -> GraphError:
     if isinstance(error, UnsupportedOperator):
         return UnsupportedOperator(error.operators, message)
     return InvalidGraph(message)
-
-
-def infer_types(node: Node, inputs: Sequence[TensorType | None], opset: Mapping[str, int]) -> Sequence[TensorType]:
-    """The output types of one node without constant inputs."""
-    return RULES[node.kind](Call(node, inputs, opset.get(node.domain, 1), {}))

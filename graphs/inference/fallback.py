@@ -19,7 +19,8 @@ def infer_by_schema(call: Call, scope: Mapping[str, TensorType]) -> Sequence[Ten
     import onnx
     from onnx import helper, shape_inference
 
-    from graphs.onnx_protos import NUMBERS, node_to_proto, tensor_to_proto
+    from graphs.onnx_protos import NUMBERS, tensor_to_proto
+    from graphs.onnx_writer import node_to_proto
 
     node = call.node
     schema = onnx.defs.get_schema(node.op, call.opset, node.domain)
@@ -30,9 +31,10 @@ def infer_by_schema(call: Call, scope: Mapping[str, TensorType]) -> Sequence[Ten
         value = call.value(index)
         if value is not None:
             values[name] = tensor_to_proto(value, call.dtype(index), name)
+    proto = node_to_proto(node, {node.domain: call.opset})
     opsets = [helper.make_opsetid(node.domain, call.opset)]
     try:
-        found = shape_inference.infer_node_outputs(schema, node_to_proto(node), types, values, opset_imports=opsets)
+        found = shape_inference.infer_node_outputs(schema, proto, types, values, opset_imports=opsets)
     except shape_inference.InferenceError as error:
         raise InvalidGraph(str(error)) from error
     return [_static(call, name, found.get(name)) if name else TensorType("float32", ()) for name in node.outputs]

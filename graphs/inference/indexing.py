@@ -92,5 +92,5 @@ def _sized(data: Shape, sizes: Sequence[int], axes: Sequence[int], policy: str) 
 
 @rule("NonZero")
 def _non_zero(call: Call) -> Sequence[TensorType]:
-    count = int((call.need(0) != 0).sum())  # type: ignore[union-attr,operator]
+    count = int((call.need(0) != 0).sum())
     return (TensorType("int64", (len(call.shape(0)), count)),)

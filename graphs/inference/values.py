@@ -43,7 +43,7 @@ def _pairwise(function: Callable[..., Any]) -> Compute:
     return run
 
 
-for _kind, _function in {
+_NUMPY: dict[str, Callable[..., Any]] = {
     "Sub": np.subtract, "Mul": np.multiply, "Equal": np.equal, "Greater": np.greater, "Less": np.less,
     "GreaterOrEqual": np.greater_equal, "LessOrEqual": np.less_equal, "Where": np.where, "Neg": np.negative,
     "Abs": np.abs, "Ceil": np.ceil, "Floor": np.floor, "Sqrt": np.sqrt, "Exp": np.exp, "Log": np.log,
@@ -51,7 +51,8 @@ for _kind, _function in {
     "And": np.logical_and, "Or": np.logical_or, "Xor": np.logical_xor, "Sin": np.sin, "Cos": np.cos, "Tanh": np.tanh,
     "Reciprocal": np.reciprocal, "Sign": np.sign, "Round": np.round, "IsNaN": np.isnan, "MatMul": np.matmul,
     "Pow": lambda a, b: np.power(a, b.astype(a.dtype) if a.dtype.kind == "f" else b),
-}.items():  # fmt: skip
+}  # fmt: skip
+for _kind, _function in _NUMPY.items():
     COMPUTE[_kind] = _numpy(_function)
 for _kind, _function in {"Add": np.add, "Sum": np.add, "Max": np.maximum, "Min": np.minimum}.items():
     COMPUTE[_kind] = _pairwise(_function)
@@ -141,7 +142,7 @@ def _range(call: Call, values: Sequence[Any], type_: TensorType) -> Any:
 @compute("ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceMean")
 def _reduce(call: Call, values: Sequence[Any], type_: TensorType) -> Any:
     axes = reduction_axes(call)
-    function = {"Prod": np.prod, "Sum": np.sum, "Max": np.max, "Min": np.min, "Mean": np.mean}[call.node.op[6:]]
+    function: Callable[..., Any] = getattr(np, call.node.op.removeprefix("Reduce").lower())
     along = None if axes is None else tuple(axes)
     return function(values[0], axis=along, keepdims=bool(call.attribute("keepdims", 1)))
 
@@ -190,9 +191,9 @@ def _by_reference(call: Call, values: Sequence[Value | None]) -> list[Value | No
     from onnx import helper
     from onnx.reference import ReferenceEvaluator
 
-    from graphs.onnx_protos import node_to_proto
+    from graphs.onnx_writer import node_to_proto
 
-    proto = node_to_proto(call.node)
+    proto = node_to_proto(call.node, {call.node.domain: call.opset})
     names = {n: v for n, v in zip(call.node.inputs, values, strict=True) if n and v is not None}
     number = helper.np_dtype_to_tensor_dtype
     inputs = [helper.make_tensor_value_info(n, number(v.dtype), v.shape) for n, v in names.items()]
