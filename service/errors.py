@@ -14,6 +14,7 @@ ServiceError (Exception)
 │   └── MalformedJson           … not JSON at all
 ├── BodyTooLarge                a body over the limit, compressed or not; ``limit`` in bytes
 ├── MalformedBody               a body that does not decompress
+├── SlowBody                    a body that did not arrive in time
 ├── UnsupportedMedia            a content type or encoding that is not accepted
 ├── GraphTooLarge               more nodes than the limit; ``limit``
 ├── Overloaded                  more requests waiting than can be answered in time
@@ -108,8 +109,12 @@ class MalformedBody(ServiceError):
     """The body's compression is broken."""
 
 
+class SlowBody(ServiceError):
+    """The body did not arrive in time."""
+
+
 class UnsupportedMedia(ServiceError):
-    """The content type or encoding is not accepted; ``accepted`` lists what is."""
+    """The content type or encoding is not accepted; ``accept_encoding`` lists the encodings that are."""
 
     def __init__(self, message: str, accept_encoding: str | None = None) -> None:
         super().__init__(message)

@@ -61,6 +61,10 @@ class Settings:
                 values[field.name] = _parse(field.name, str(field.type), text)
         return cls(**{**values, **given})  # type: ignore[arg-type]
 
+    def to_environment(self) -> dict[str, str]:
+        """The variables from which `from_environment` makes these settings again, in another process."""
+        return {f"ARCHGAUGE_{field.name.upper()}": str(getattr(self, field.name)) for field in fields(self)}
+
     @property
     def worker_threads(self) -> int:
         """The number of threads that price architectures."""

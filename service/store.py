@@ -6,8 +6,8 @@
     <data dir>/store/tables/<target>/<version>/          written by `lookup_tables.write_table`
     <data dir>/store/predictors/<target>/<version>/      written by `Store.register_predictor`
 
-A version is a folder that is never changed; it appears under its name complete or not at all, and the database learns of
-it afterwards. So a crash leaves at worst a folder that nobody refers to.
+A version is a folder that is never changed; it appears under its name complete or not at all, and the database learns
+of it afterwards. So a crash leaves at worst a folder that nobody refers to.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ class Predictions:
             {"id": r.id, "created_at": r.created_at, "request": dict(r.request), "answer": zlib.compress(r.answer, 1)}
             for r in records
         ]
-        self._session.execute(insert(PredictionRow), rows)
+        if rows:
+            self._session.execute(insert(PredictionRow), rows)
 
     def get(self, prediction_id: str) -> PredictionRecord | None:
         row = self._session.get(PredictionRow, prediction_id)

@@ -1,0 +1,84 @@
+"""From the bytes of a request to the bytes of its answer: what a thread does for one prediction."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from archgauge_client.wire import OnnxArchitecture, PredictionRequest
+from service.db import PredictionRecord
+from service.engine import PricingEngine
+from service.errors import InvalidRequest, MalformedJson
+from service.ids import new_id
+from service.workers import Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionWork:
+    """A prediction to make: a JSON ``body``, or an ONNX one with the request that it goes into."""
+
+    engine: PricingEngine
+    body: bytes
+    onnx: bool = False
+    options: dict[str, Any] | None = None
+
+    def __call__(self, deadline: Deadline) -> PredictionRecord:
+        """Make it. Raises whatever `PricingEngine.price` does, and InvalidRequest."""
+        if self.onnx:
+            architecture = OnnxArchitecture.model_construct(format="onnx", onnx=self.body)
+            request = _validated({**(self.options or {}), "architecture": architecture})
+        else:
+            request = parse_request(self.body)
+        answer = {"id": new_id(), **self.engine.price(request, deadline)}
+        return PredictionRecord(answer["id"], datetime.now(UTC), self._summary(request), orjson.dumps(answer))
+
+    def _summary(self, request: PredictionRequest) -> dict[str, Any]:
+        """The request without its architecture, of which only form, size and hash are kept."""
+        summary = request.model_dump(exclude={"architecture"}, exclude_defaults=True)
+        summary["architecture"] = {
+            "format": request.architecture.format,
+            "body_bytes": len(self.body),
+            "body_sha256": hashlib.sha256(self.body).hexdigest(),
+        }
+        return summary
+
+
+def parse_request(body: bytes) -> PredictionRequest:
+    """A request from JSON.
+
+    Raises:
+        MalformedJson: not JSON.
+        InvalidRequest: fields are missing, unknown or wrong.
+    """
+    try:
+        return PredictionRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise _invalid(error) from None
+
+
+def _validated(fields: dict[str, Any]) -> PredictionRequest:
+    try:
+        return PredictionRequest.model_validate(fields)
+    except ValidationError as error:
+        raise _invalid(error) from None
+
+
+def _invalid(error: ValidationError) -> InvalidRequest:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    if found[0]["type"] == "json_invalid":
+        return MalformedJson(found[0]["msg"])
+    errors = [(_location(e["loc"]), e["msg"]) for e in found]
+    return InvalidRequest(f"{len(errors)} of the request's fields are wrong; see errors", errors)
+
+
+def _location(path: tuple[int | str, ...]) -> str:
+    """``architecture.onnx``; the name of a union's branch, which pydantic puts in between, is left out."""
+    parts = [str(part) for part in path]
+    if len(parts) > 2 and parts[0] == "architecture" and parts[1] in ("onnx", "graph"):
+        del parts[1]
+    return ".".join(parts) or "body"

@@ -1,0 +1,68 @@
+"""What surrounds every request: its id, its line in the log, headers for browsers, and the last resort for defects."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.ids import new_id
+from service.logs import log, request_id
+from service.problems import problem_response
+
+#: Nothing but our own files runs or is shown; nobody may frame us.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestContext:
+    """ASGI middleware, the outermost. A request id sent as X-Request-ID is taken over if it is a plain word."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        current = given if _ACCEPTED_ID.fullmatch(given) else new_id()
+        token = request_id.set(current)
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = current
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception as error:
+            if status:  # too late for another answer; the broken connection tells the client
+                log.exception("error after the response began")
+                raise
+            await problem_response(error, scope["path"])(scope, receive, send_with_headers)
+        finally:
+            fields = {
+                "method": scope["method"], "path": scope["path"], "status": status,
+                "duration_ms": round(1e3 * (time.perf_counter() - started), 2),
+            }  # fmt: skip
+            log.info("request", extra={"fields": fields})
+            request_id.reset(token)

@@ -1,0 +1,133 @@
+"""The OpenAPI document: descriptions of raw bodies and problem documents, in version 3.0.3.
+
+FastAPI writes 3.1, which the packaged Swagger UI (and many generators) cannot read; `to_3_0` rewrites what differs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from archgauge_client.wire import PredictionRequest, Problem
+from service.problems import MEDIA_TYPE
+
+_REFERENCE = "#/components/schemas/{model}"
+_STATUS_TEXT = {
+    400: "The body is not JSON, or does not decompress",
+    404: "Something asked for by name does not exist; `known` lists what does",
+    408: "The body did not arrive in time",
+    409: "Nothing was profiled and promoted yet",
+    413: "The body or the graph is too large",
+    415: "The body's type or encoding is not accepted",
+    422: "The request or the architecture is wrong; `errors`, `operators`, `dimension` or `tensor` say where",
+    500: "A defect of the service",
+    503: "The service has no capacity or no predictor now; try again",
+    504: "The request took too long",
+}
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of an endpoint that can answer with problem documents."""
+    schema = {"$ref": _REFERENCE.format(model="Problem")}
+    return {
+        status: {"description": _STATUS_TEXT[status], "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status in (*statuses, 500)
+    }
+
+
+def body(media_type: str, model: str | None, examples: dict[str, Any]) -> dict[str, Any]:
+    """The ``openapi_extra`` of an endpoint that reads its body itself: JSON of a model, or bytes."""
+    schema = {"$ref": _REFERENCE.format(model=model)} if model else {"type": "string", "format": "binary"}
+    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema, "examples": examples}}}}
+
+
+def install(app: FastAPI) -> None:
+    """Let the application describe itself in 3.0.3."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = to_3_0(_complete(app))
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title, version=app.version, summary=app.summary, description=app.description, routes=app.routes
+    )
+    _, extra = models_json_schema(
+        [(PredictionRequest, "validation"), (Problem, "serialization")], ref_template=_REFERENCE
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name, schema in extra["$defs"].items():
+        schemas.setdefault(name, schema)
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape of errors, which is never sent
+        schemas.pop(name, None)
+    for path in document["paths"].values():
+        for operation in path.values():
+            _answer_problems(operation)
+    return document
+
+
+def _answer_problems(operation: dict[str, Any]) -> None:
+    """Replace the 422 that FastAPI adds wherever there are parameters."""
+    if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+        operation["responses"]["422"] = problem_responses(422)[422]
+
+
+def to_3_0(document: dict[str, Any]) -> dict[str, Any]:
+    """A document of OpenAPI 3.1 in terms of 3.0.3."""
+    info = {k: v for k, v in document["info"].items() if k != "summary"}
+    converted = {**document, "openapi": "3.0.3", "info": info}
+    schemas = document["components"]["schemas"]
+    converted["components"] = {"schemas": {name: _schema(schema) for name, schema in schemas.items()}}
+    converted["paths"] = _schemas_within(document["paths"])
+    return converted
+
+
+def _schemas_within(value: Any) -> Any:
+    """Convert every schema below a part of the document that is not itself a schema."""
+    if isinstance(value, list):
+        return [_schemas_within(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _schema(item) if key == "schema" else item if key in ("example", "examples") else _schemas_within(item)
+        for key, item in value.items()
+    }
+
+
+def _schema(schema: Any) -> Any:
+    """A JSON schema of draft 2020-12, as pydantic writes it, as a schema object of 3.0.3."""
+    if not isinstance(schema, dict):
+        return schema
+    out = {key: value for key, value in schema.items() if key not in ("const", "examples", "anyOf")}
+    if "const" in schema:
+        out["enum"] = [schema["const"]]
+    if schema.get("examples"):
+        out["example"] = schema["examples"][0]
+    for exclusive, inclusive in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if exclusive in schema:
+            out[inclusive], out[exclusive] = schema[exclusive], True
+    for key in ("items", "additionalProperties"):
+        if key in out:
+            out[key] = _schema(out[key])
+    for key in ("allOf", "oneOf"):
+        if key in out:
+            out[key] = [_schema(item) for item in out[key]]
+    if "properties" in out:
+        out["properties"] = {name: _schema(item) for name, item in out["properties"].items()}
+    return _nullable(out, schema["anyOf"]) if "anyOf" in schema else out
+
+
+def _nullable(out: dict[str, Any], choices: list[Any]) -> dict[str, Any]:
+    real = [_schema(choice) for choice in choices if choice != {"type": "null"}]
+    if len(real) < len(choices):
+        out["nullable"] = True
+    if len(real) > 1:
+        return {**out, "anyOf": real}
+    return {**out, "allOf": real} if "$ref" in real[0] else {**real[0], **out}

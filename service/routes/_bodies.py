@@ -1,0 +1,45 @@
+"""Reading request bodies."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+
+from service.errors import SlowBody, UnsupportedMedia
+
+
+async def read_json(request: Request, limit_s: float) -> bytes:
+    """The bytes of a JSON body, not yet parsed.
+
+    Raises:
+        UnsupportedMedia: it says that it is something else.
+        SlowBody: it did not arrive within the limit.
+    """
+    media_type = _media_type(request)
+    if media_type not in ("", "application/json") and not media_type.endswith("+json"):
+        raise UnsupportedMedia(f"this endpoint takes application/json, not {media_type}")
+    return await _read(request, limit_s)
+
+
+async def read_onnx(request: Request, limit_s: float) -> bytes:
+    """The bytes of an ONNX body. Most content types pass, since tools that send a file make one up."""
+    media_type = _media_type(request)
+    if media_type == "application/json" or media_type.startswith("multipart/"):
+        raise UnsupportedMedia(
+            f"the body must be the ONNX file itself (application/octet-stream), not {media_type}; "
+            "POST /v1/predictions takes JSON"
+        )
+    return await _read(request, limit_s)
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _read(request: Request, limit_s: float) -> bytes:
+    try:
+        async with asyncio.timeout(limit_s):
+            return await request.body()
+    except TimeoutError:
+        raise SlowBody(f"the body did not arrive within {limit_s:g} s") from None

@@ -1,0 +1,53 @@
+"""Whether the process lives, and whether it can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import APIRouter
+
+from archgauge_client.wire import Health
+from service.db import current_revision, newest_revision
+from service.errors import NotReady, ServiceError
+from service.logs import log
+from service.openapi import problem_responses
+from service.state import CurrentService, Service
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz", summary="Is the process alive?", operation_id="healthz")
+async def healthz() -> Health:
+    """Answers as long as the event loop turns."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", summary="Can the service answer?", operation_id="readyz", responses=problem_responses(503))
+def readyz(service: CurrentService) -> Health:
+    """200 when the database answers, its migrations are current and a predictor is loaded; else 503 with reasons."""
+    checks = {
+        "database": _check(service.store.database.ping),
+        "migrations": _check(lambda: _migrations(service)),
+        "predictor": _check(service.engine.warm_up),
+    }
+    if any(result != "ok" for result in checks.values()):
+        raise NotReady("; ".join(f"{name}: {text}" for name, text in checks.items() if text != "ok"), checks)
+    return Health(status="ready", checks=checks)
+
+
+def _check(probe: Callable[[], object]) -> str:
+    """``ok``, or what is wrong as far as strangers may know; the rest is logged."""
+    try:
+        probe()
+    except Exception as error:
+        if isinstance(error, ServiceError):
+            return str(error)
+        log.warning("not ready", exc_info=error)
+        return f"failed ({type(error).__name__}); the log has the details"
+    return "ok"
+
+
+def _migrations(service: Service) -> None:
+    current, newest = current_revision(service.store.database), newest_revision()
+    if current != newest:
+        raise ServiceError(f"the database is at revision {current}, not {newest}; run `archgauge db upgrade`")

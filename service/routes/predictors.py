@@ -1,0 +1,55 @@
+"""Predictor versions, read-only."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from archgauge_client.wire import Predictor, PredictorList
+from service.db import PredictorRecord
+from service.openapi import problem_responses
+from service.routes.targets import timestamp
+from service.state import CurrentService, Service
+
+router = APIRouter(tags=["versions"])
+
+
+@router.get(
+    "/v1/predictors",
+    summary="List predictor versions",
+    operation_id="list_predictors",
+    responses=problem_responses(404),
+)
+def list_predictors(
+    service: CurrentService, target: Annotated[str | None, Query(description="Id or alias of a target.")] = None
+) -> PredictorList:
+    """The versions of one target or of all, newest first."""
+    return PredictorList(predictors=[_describe(record, service) for record in service.store.predictors(target)])
+
+
+@router.get(
+    "/v1/predictors/{version}",
+    summary="One predictor version",
+    operation_id="get_predictor",
+    responses=problem_responses(404),
+)
+def get_predictor(
+    version: str,
+    service: CurrentService,
+    target: Annotated[str | None, Query(description="Needed only if two targets have the same version.")] = None,
+) -> Predictor:
+    """A version with the report of its training: honest errors, noise floor, coverage."""
+    record = service.store.predictor(version, target)
+    return _describe(record, service).model_copy(update={"report": dict(record.report)})
+
+
+def _describe(record: PredictorRecord, service: Service) -> Predictor:
+    promotion = service.engine.catalogue.snapshot().by_target.get(record.target_id)
+    return Predictor(
+        target=record.target_id,
+        version=record.version,
+        tables=list(record.tables),
+        promoted=promotion is not None and promotion.predictor.version == record.version,
+        created_at=timestamp(record.created_at),
+    )

@@ -1,0 +1,94 @@
+"""Run the application: in this process, in several, or in a thread beside other work."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from service import logs
+from service.app import create_app
+from service.settings import Settings
+from service.store import Store
+
+_FACTORY = "service.app:create_app_from_environment"
+_START_LIMIT_S = 60.0
+_GRACE_S = 30
+
+
+def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
+    """A listening socket; port 0 takes a free one (`url` tells which).
+
+    Raises:
+        OSError: the address is taken or not ours.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted connections inherit it; with Nagle's algorithm small answers take 40 ms.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def url(listener: socket.socket) -> str:
+    """Where the socket can be reached."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(settings: Settings, listener: socket.socket, workers: int = 1) -> None:
+    """Answer requests until SIGINT or SIGTERM, then finish those under way.
+
+    Several ``workers`` are processes that share the socket, the database and the store.
+    """
+    logs.configure(settings.log_format, settings.log_level)
+    Store.open(settings.data_dir, settings.database_url).close()  # upgrades the database once for all workers
+    if workers == 1:
+        uvicorn.Server(_config(create_app(settings))).run(sockets=[listener])
+        return
+    os.environ.update(settings.to_environment())
+    Multiprocess(_config(_FACTORY, factory=True, workers=workers), sockets=[listener]).run()
+
+
+@contextmanager
+def in_background(settings: Settings, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Answer requests in a thread of this process as long as the block runs; gives the base URL."""
+    listener = listen(host, port)
+    server = uvicorn.Server(_config(create_app(settings)))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server", daemon=True)
+    thread.start()
+    try:
+        _wait(server, thread)
+        yield url(listener)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:
+    end = time.monotonic() + _START_LIMIT_S
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > end:
+            raise RuntimeError("the service did not start; its log says why")
+        time.sleep(0.005)
+
+
+def _config(app: object, *, factory: bool = False, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        factory=factory, workers=workers, log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )  # fmt: skip
