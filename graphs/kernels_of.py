@@ -24,7 +24,7 @@ _FREE = frozenset({
     "activation_params", "activation_params_size", "scale", "mask_filter_value", "training_mode", "kernel_shape",
     "ratio", "cubic_coeff_a", "extrapolation_value", "value_int", "value_float", "min", "max", "spatial",
     "mean", "stash_type", "allowzero", "auto_pad", "channels", "noop_with_empty_axes", "detect_positive",
-    "detect_negative", "output_dtype", "fmod", "end", "start", "batch_dims_hint", "num_outputs",
+    "detect_negative", "output_dtype", "fmod", "end", "start", "opset", "num_outputs",
 })  # fmt: skip
 
 #: Constant inputs whose value decides the cost and is not visible in the output shape.
@@ -172,7 +172,9 @@ def _reduction(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand
     attributes["keepdims"] = int(node.attributes.get("keepdims", 1))  # type: ignore[arg-type]
 
 
-def _axes_input(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
+def _axes_input(
+    graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes
+) -> None:
     """Squeeze and Unsqueeze only rename dimensions: both shapes say all there is to say."""
     del inputs[1:]
     attributes.clear()
@@ -215,7 +217,9 @@ def _pad(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...]
     attributes["pads"] = pads
 
 
-def _first_input(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
+def _first_input(
+    graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes
+) -> None:
     """Reshape, Expand, Clip and the like: the other inputs are said by the output shape or change no cost."""
     del inputs[1:]
     if node.op == "Flatten":

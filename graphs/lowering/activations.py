@@ -64,7 +64,12 @@ def fuse_gelu(r: Rewriter, node: Node) -> None:
             r.fuse([node, erf, add, product, half], "Gelu", [x], _MICROSOFT)
         return
     before = r.producer(other) if other else None
-    if before is not None and before.op == "Mul" and x in before.inputs and _is_near(_constant_beside(r, before, x), 0.5):
+    if (
+        before is not None
+        and before.op == "Mul"
+        and x in before.inputs
+        and _is_near(_constant_beside(r, before, x), 0.5)
+    ):
         if r.sole_user(before) is product:
             r.fuse([node, erf, add, before, product], "Gelu", [x], _MICROSOFT)
             return
@@ -82,7 +87,12 @@ def fuse_fast_gelu(r: Rewriter, node: Node) -> None:
         return
     x, nodes = inner
     half = r.producer(_other(product, add.outputs[0]) or "")
-    if half is None or half.op != "Mul" or not _is_near(_constant_beside(r, half, x), 0.5) or r.sole_user(half) is not product:
+    if (
+        half is None
+        or half.op != "Mul"
+        or not _is_near(_constant_beside(r, half, x), 0.5)
+        or r.sole_user(half) is not product
+    ):
         return
     r.fuse([*nodes, scaled, node, add, half, product], "FastGelu", [x], _MICROSOFT)
 
@@ -105,7 +115,11 @@ def _cubic(r: Rewriter, scaled: Node) -> tuple[str, list[Node]] | None:
         if square is None or square.op != "Mul" or not _is_near(_constant_beside(r, one_plus, square.outputs[0]), 1.0):
             continue
         coefficient = r.producer(_other(square, x) or "")
-        if coefficient is not None and coefficient.op == "Mul" and _is_near(_constant_beside(r, coefficient, x), 0.044715):
+        if (
+            coefficient is not None
+            and coefficient.op == "Mul"
+            and _is_near(_constant_beside(r, coefficient, x), 0.044715)
+        ):
             return x, [coefficient, square, one_plus, linear]
     return None
 
@@ -120,7 +134,12 @@ def _sum_of_powers(r: Rewriter, total: Node) -> tuple[str, list[Node]] | None:
         power = r.producer(next((t for t in scale.inputs if not r.is_constant(t)), ""))
         if power is None or not _is_near(_constant_beside(r, scale, power.outputs[0]), 0.044715):
             continue
-        if power.op == "Pow" and power.inputs[0] == x and _is_near(r.scalar(power.inputs[1]), 3.0) and r.sole_user(power) is scale:
+        if (
+            power.op == "Pow"
+            and power.inputs[0] == x
+            and _is_near(r.scalar(power.inputs[1]), 3.0)
+            and r.sole_user(power) is scale
+        ):
             return x, [power, scale, total]
     return None
 
@@ -159,7 +178,12 @@ def fuse_bias_gelu(r: Rewriter, node: Node) -> None:
 def fuse_div_mul(r: Rewriter, node: Node) -> None:
     """(1 / x)·y is y / x."""
     user = r.sole_user(node)
-    if user is None or user.op != "Mul" or r.scalar(node.inputs[0]) != 1.0 or r.dtype(node.outputs[0]) not in ("float32", "float64", "float16"):
+    if (
+        user is None
+        or user.op != "Mul"
+        or r.scalar(node.inputs[0]) != 1.0
+        or r.dtype(node.outputs[0]) not in ("float32", "float64", "float16")
+    ):
         return
     other = _other(user, node.outputs[0])
     if other is not None and other != node.outputs[0] and len(r.shape(node.inputs[0])) <= len(r.shape(node.inputs[1])):

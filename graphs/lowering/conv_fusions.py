@@ -32,7 +32,11 @@ def _absorb(r: Rewriter, node: Node, follower: Node) -> None:
 
 def _foldable(r: Rewriter, node: Node) -> Node | None:
     """The only user of a convolution whose weights (and bias) are constants."""
-    if any(t and not r.is_constant(t) for t in node.inputs[1:]) or r.dtype(node.inputs[0]) not in ("float32", "float64", "float16"):
+    if any(t and not r.is_constant(t) for t in node.inputs[1:]) or r.dtype(node.inputs[0]) not in (
+        "float32",
+        "float64",
+        "float16",
+    ):
         return None
     return r.sole_user(node)
 
@@ -86,7 +90,11 @@ def _per_channel(r: Rewriter, node: Node, constant: str, *, allow_scalar: bool) 
 def fuse_pad(r: Rewriter, node: Node) -> None:
     """Zero padding before a convolution or pool becomes its own padding."""
     user = r.sole_user(node)
-    if user is None or user.op not in ("Conv", "MaxPool", "AveragePool", "ConvInteger") or user.inputs[0] != node.outputs[0]:
+    if (
+        user is None
+        or user.op not in ("Conv", "MaxPool", "AveragePool", "ConvInteger")
+        or user.inputs[0] != node.outputs[0]
+    ):
         return
     mode = node.attributes.get("mode", "constant")
     pads = r.ints(node, 1, "pads")

@@ -54,4 +54,3 @@ def eliminate_noop(r: Rewriter, node: Node) -> None:
             if r.shape(other) == r.shape(node.outputs[0]):
                 r.bypass(node, other)
             return
-

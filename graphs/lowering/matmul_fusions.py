@@ -84,7 +84,11 @@ def fuse_gemm_sum(r: Rewriter, node: Node) -> None:
         return
     other = user.inputs[1] if user.inputs[0] == node.outputs[0] else user.inputs[0]
     shape, output = r.shape(other), r.shape(node.outputs[0])
-    if other != node.outputs[0] and len(shape) <= 2 and all(s in (1, o) for s, o in zip(shape[::-1], output[::-1], strict=False)):
+    if (
+        other != node.outputs[0]
+        and len(shape) <= 2
+        and all(s in (1, o) for s, o in zip(shape[::-1], output[::-1], strict=False))
+    ):
         r.fuse([node, user], "Gemm", [*node.inputs[:2], other], "", dict(node.attributes))
 
 

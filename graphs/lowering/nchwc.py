@@ -51,7 +51,9 @@ class _Layout:
         for tensor, b in self.blocked.items():
             if self.r.users(tensor) or self.r.is_output(tensor):
                 attributes = {"channels": b.channels}
-                self.r.add(Node("ReorderOutput", [b.tensor], [tensor], dict(attributes), _DOMAIN, b.node.name, b.node.origin))
+                self.r.add(
+                    Node("ReorderOutput", [b.tensor], [tensor], dict(attributes), _DOMAIN, b.node.name, b.node.origin)
+                )
         for node in self.transposes:
             if self.r.alive(node) and not self.r.edges(node) and not self.r.gives_output(node):
                 self.r.remove(node)
@@ -131,7 +133,11 @@ class _Layout:
     def _conv(self, node: Node) -> None:
         r = self.r
         weight = r.types[node.inputs[1]]
-        if any(t and not r.is_constant(t) for t in node.inputs[1:3]) or weight.dtype != "float32" or len(weight.shape) != 4:
+        if (
+            any(t and not r.is_constant(t) for t in node.inputs[1:3])
+            or weight.dtype != "float32"
+            or len(weight.shape) != 4
+        ):
             return
         if len(node.inputs) > 3 and node.inputs[3]:
             return
@@ -193,7 +199,13 @@ class _Layout:
         if fusible and len(parts) == 2:
             for index, b in enumerate(parts):
                 conv = b.node
-                if conv.op == "Conv" and conv.domain == _DOMAIN and b.uses == 1 and len(conv.inputs) < 4 and "activation" not in conv.attributes:
+                if (
+                    conv.op == "Conv"
+                    and conv.domain == _DOMAIN
+                    and b.uses == 1
+                    and len(conv.inputs) < 4
+                    and "activation" not in conv.attributes
+                ):
                     other = parts[1 - index].tensor
                     self._merge(node, b)
                     r.set_input(conv, 3, other)
@@ -269,7 +281,9 @@ class _Layout:
             if len(node.inputs) != 3:
                 return
             coordinates = _text(node, "coordinate_transformation_mode", "half_pixel")
-            if mode == "nearest" and (coordinates != "asymmetric" or _text(node, "nearest_mode", "round_prefer_floor") != "floor"):
+            if mode == "nearest" and (
+                coordinates != "asymmetric" or _text(node, "nearest_mode", "round_prefer_floor") != "floor"
+            ):
                 return
             if mode == "linear" and coordinates not in ("asymmetric", "align_corners", "half_pixel"):
                 return

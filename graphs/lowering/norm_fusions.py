@@ -55,7 +55,13 @@ def fuse_layer_norm(r: Rewriter, node: Node) -> None:
     nodes = [node, *dict.fromkeys(map(id, subs))]
     unique = list({id(s): s for s in subs}.values())
     del nodes
-    r.fuse([node, *unique, square, mean, add, sqrt, div, scaled, shifted], "LayerNormalization", [x, gamma, beta], "", {"axis": -1})
+    r.fuse(
+        [node, *unique, square, mean, add, sqrt, div, scaled, shifted],
+        "LayerNormalization",
+        [x, gamma, beta],
+        "",
+        {"axis": -1},
+    )
 
 
 def _squares(r: Rewriter, node: Node) -> bool:

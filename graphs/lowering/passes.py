@@ -11,7 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphs.ir import Node
-from graphs.lowering import activations, conv_fusions, eliminations, matmul_fusions, norm_fusions, qdq_fusions, shape_fusions
+from graphs.lowering import (
+    activations,
+    conv_fusions,
+    eliminations,
+    matmul_fusions,
+    norm_fusions,
+    qdq_fusions,
+    shape_fusions,
+)
 from graphs.lowering.profile import LoweringProfile
 from graphs.lowering.rewriter import Rewriter
 

@@ -55,7 +55,9 @@ def _same_params(r: Rewriter, first: Node, second: Node) -> bool:
     return True
 
 
-def _replace(r: Rewriter, nodes: list[Node], op: str, inputs: list[str], output: str, domain: str, attributes: dict[str, object]) -> None:
+def _replace(
+    r: Rewriter, nodes: list[Node], op: str, inputs: list[str], output: str, domain: str, attributes: dict[str, object]
+) -> None:
     new = Node(op, inputs, [output], dict(attributes), domain, nodes[0].name, merged_origin(*nodes))  # type: ignore[arg-type]
     main = next(n for n in nodes if n.op not in ("DequantizeLinear", "QuantizeLinear"))
     new.name = main.name
@@ -117,7 +119,12 @@ def _conv(r: Rewriter, node: Node) -> None:
 
 def _unary(r: Rewriter, node: Node) -> None:
     x, q = _dq(r, node.inputs[0]), _q(r, node)
-    if x is None or q is None or r.dtype(x.inputs[0]) not in _EIGHT_BITS or r.dtype(x.inputs[0]) != r.dtype(q.outputs[0]):
+    if (
+        x is None
+        or q is None
+        or r.dtype(x.inputs[0]) not in _EIGHT_BITS
+        or r.dtype(x.inputs[0]) != r.dtype(q.outputs[0])
+    ):
         return
     attributes = dict(node.attributes)
     if node.op == "Softmax":

@@ -41,7 +41,9 @@ def _forward(r: Rewriter, dq: Node) -> None:
         if r.is_output(tensor):
             before = r.tensor(r.types[tensor], "pre_q")
             r.set_output(mover, 0, before)
-        q = Node("QuantizeLinear", [before, *dq.inputs[1:]], [quantised], {}, dq.domain, f"{mover.name}_q", mover.origin)
+        q = Node(
+            "QuantizeLinear", [before, *dq.inputs[1:]], [quantised], {}, dq.domain, f"{mover.name}_q", mover.origin
+        )
         r.add(q)
         targets = [tensor] if r.is_output(tensor) else [r.tensor(r.types[tensor], "dq") for _ in users]
         for user, target in zip(users, targets, strict=False):
@@ -49,7 +51,17 @@ def _forward(r: Rewriter, dq: Node) -> None:
             if user.op in _MOVERS and user.inputs[0] == target:
                 pending.append(user)
         for target in targets:
-            r.add(Node("DequantizeLinear", [quantised, *dq.inputs[1:]], [target], {}, dq.domain, f"{mover.name}_dq", mover.origin))
+            r.add(
+                Node(
+                    "DequantizeLinear",
+                    [quantised, *dq.inputs[1:]],
+                    [target],
+                    {},
+                    dq.domain,
+                    f"{mover.name}_dq",
+                    mover.origin,
+                )
+            )
 
 
 def _backward(r: Rewriter, q: Node) -> None:
@@ -64,8 +76,20 @@ def _backward(r: Rewriter, q: Node) -> None:
         quantised = r.tensor(TensorType(r.dtype(q.outputs[0]), r.shape(tensor)), "q")
         restored = r.tensor(r.types[tensor], "dq")
         r.set_input(mover, 0, restored)
-        r.add(Node("QuantizeLinear", [tensor, *q.inputs[1:]], [quantised], {}, q.domain, f"{mover.name}_q", mover.origin))
-        r.add(Node("DequantizeLinear", [quantised, *q.inputs[1:]], [restored], {}, q.domain, f"{mover.name}_dq", mover.origin))
+        r.add(
+            Node("QuantizeLinear", [tensor, *q.inputs[1:]], [quantised], {}, q.domain, f"{mover.name}_q", mover.origin)
+        )
+        r.add(
+            Node(
+                "DequantizeLinear",
+                [quantised, *q.inputs[1:]],
+                [restored],
+                {},
+                q.domain,
+                f"{mover.name}_dq",
+                mover.origin,
+            )
+        )
         mover = before
 
 

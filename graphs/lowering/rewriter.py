@@ -115,7 +115,12 @@ class Rewriter:
         self.changed = True
 
     def fuse(
-        self, nodes: Sequence[Node], op: str, inputs: Iterable[str], domain: str = "", attributes: dict[str, Attribute] | None = None
+        self,
+        nodes: Sequence[Node],
+        op: str,
+        inputs: Iterable[str],
+        domain: str = "",
+        attributes: dict[str, Attribute] | None = None,
     ) -> Node:
         """Replace ``nodes`` by one node that gives the outputs of the last of them."""
         new = Node(op, list(inputs), list(nodes[-1].outputs), attributes or {}, domain, nodes[0].name)

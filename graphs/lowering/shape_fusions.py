@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ def fuse_reshapes(r: Rewriter, node: Node) -> None:
 
 
 def fuse_batched_transpose(r: Rewriter, node: Node) -> None:
-    """Reshape that merges leading dimensions, Transpose of the others, Reshape that splits them again: one Transpose."""
+    """Reshape to a batch of matrices, Transpose of each, Reshape that splits the batch: one Transpose with batch dimensions."""
     transpose = r.sole_user(node)
     if transpose is None or transpose.op != "Transpose":
         return
@@ -108,12 +109,17 @@ def fuse_batched_transpose(r: Rewriter, node: Node) -> None:
     if last is None or last.op != "Reshape" or not isinstance(perm, tuple) or perm[0] != 0:
         return
     before, merged, after = r.shape(node.inputs[0]), r.shape(node.outputs[0]), r.shape(last.outputs[0])
-    lead = len(before) - len(merged) + 1
-    if lead < 2 or len(after) != len(before) or before[lead:] != merged[1:] or after[:lead] != before[:lead]:
+    lead = len(after) - len(merged) + 1
+    if lead < 2 or prod(after[:lead]) != merged[0] or after[lead:] != r.shape(transpose.outputs[0])[1:]:
         return
+    split = (*after[:lead], *merged[1:])
     whole = (*range(lead), *(int(p) + lead - 1 for p in perm[1:]))  # type: ignore[arg-type]
-    if after == tuple(before[p] for p in whole):
-        r.fuse([node, transpose, last], "Transpose", [node.inputs[0]], "", {"perm": whole})
+    source = node.inputs[0]
+    if split != before:
+        t = TensorType(r.dtype(source), split)
+        source = r.tensor(t, "batched")
+        r.add(Node("Reshape", [node.inputs[0], r.int_constant(split)], [source], {}, "", node.name, node.origin))
+    r.fuse([node, transpose, last], "Transpose", [source], "", {"perm": whole})
 
 
 def merge_equal(r: Rewriter) -> None:

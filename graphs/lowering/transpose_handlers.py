@@ -202,17 +202,21 @@ def _squeeze(p: Push) -> bool:
     return True
 
 
+def _unsqueezed(new: set[int], perm: Perm) -> Perm:
+    """The permutation when ones are inserted at ``new`` (axes of the result, in both layouts)."""
+    rank = len(perm) + len(new)
+    old = [i for i in range(rank) if i not in new]
+    source = iter(perm)
+    return tuple(i if i in new else old[next(source)] for i in range(rank))
+
+
 def _unsqueeze(p: Push) -> bool:
     axes = p.r.ints(p.node, 1, "axes")
     if axes is None:
         return False
     rank = len(p.perm) + len(axes)
-    new = {a % rank for a in axes}
-    old = [i for i in range(rank) if i not in new]
-    source = iter(p.perm)
-    perm = tuple(i if i in new else old[next(source)] for i in range(rank))
     p.transpose_input(0)
-    p.transpose_outputs(perm)
+    p.transpose_outputs(_unsqueezed({a % rank for a in axes}, p.perm))
     return True
 
 
@@ -297,7 +301,7 @@ def _reshape(p: Push) -> bool:
     """A Reshape that only moves ones around is a transpose."""
     before, after = list(p.r.shape(p.node.inputs[0])), p.r.shape(p.node.outputs[0])
     if len(before) != len(after):
-        return _spatial_reshape(p, before, after)
+        return not p.assigned and _spatial_reshape(p, before, after)
     perm = []
     for size in after:
         for i, d in enumerate(before):
@@ -414,7 +418,8 @@ _HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("QuantizeLinear", "DequantizeLinear"), Handler(_first_input, _quantize)),
     **dict.fromkeys(("com.microsoft.QLinearAdd", "com.microsoft.QLinearMul"), Handler(_binary_inputs, _broadcast)),
     **dict.fromkeys(
-        ("com.microsoft.QLinearAveragePool", "com.microsoft.QLinearGlobalAveragePool"), Handler(_first_input, _qlinear_pool)
+        ("com.microsoft.QLinearAveragePool", "com.microsoft.QLinearGlobalAveragePool"),
+        Handler(_first_input, _qlinear_pool),
     ),
     "com.microsoft.QLinearConcat": Handler(_concat_inputs, _with_axis(0)),
     **dict.fromkeys(("com.microsoft.QLinearLeakyRelu", "com.microsoft.QLinearSigmoid"), Handler(_first_input, _simple)),

@@ -26,7 +26,9 @@ class _Mover:
     def __init__(self, r: Rewriter, assigned: bool) -> None:
         self.r = r
         self.assigned = assigned
-        self.leading = self._outputs_leading_to_transpose()
+        self.leading: set[str] = set()
+        self.reachable: dict[str, frozenset[Perm]] = {}
+        self._find_leading()
 
     def run(self) -> None:
         for node in self.r.nodes:
@@ -38,16 +40,32 @@ class _Mover:
                 if above is not None and perm is not None and self._process(above, node, perm, index):
                     break
 
-    def _outputs_leading_to_transpose(self) -> set[str]:
-        leading: set[str] = set()
+    def _find_leading(self) -> None:
+        """Which tensors a transpose could follow down to another one: along a single path to any, else only to its inverse."""
         for node in reversed(self.r.nodes):
-            if node.op == "Transpose" and not node.domain:
-                leading.add(node.inputs[0])
-                continue
-            handler = handlers.find(node, self.assigned)
-            if handler is not None and handler.transposes_outputs and not leading.isdisjoint(node.outputs):
-                leading.update(node.inputs[i] for i in handler.inputs(self.r, node) if node.inputs[i])
-        return leading
+            for tensor in node.outputs:
+                users = self.r.users(tensor) if tensor else []
+                perms = frozenset().union(*(self._perms_below(u, tensor) for u in users))
+                if perms:
+                    self.reachable[tensor] = perms
+                if len(users) == 1 and not self.r.is_output(tensor) and perms:
+                    self.leading.add(tensor)
+
+    def _perms_below(self, user: Node, tensor: str) -> frozenset[Perm]:
+        perm = handlers.perm_of(user)
+        if perm is not None:
+            return frozenset({perm})
+        handler = handlers.find(user, self.assigned)
+        if (
+            handler is None
+            or not handler.transposes_outputs
+            or not any(user.inputs[i] == tensor for i in handler.inputs(self.r, user))
+        ):
+            return frozenset()
+        return frozenset().union(*(self.reachable.get(t, frozenset()) for t in user.outputs))
+
+    def _leads(self, tensor: str, perm: Perm) -> bool:
+        return tensor in self.leading or handlers.invert(perm) in self.reachable.get(tensor, ())
 
     def _process(self, above: Node, node: Node, perm: Perm, index: int) -> bool:
         handler = handlers.find(node, self.assigned)
@@ -63,7 +81,7 @@ class _Mover:
 
     def _cost(self, node: Node, perm: Perm, inputs: list[int], handler: handlers.Handler) -> int:
         cost = sum(self._input_cost(node.inputs[i], perm) for i in inputs)
-        if cost < 0 and handler.transposes_outputs and self.leading.isdisjoint(node.outputs):
+        if cost < 0 and handler.transposes_outputs and not any(self._leads(t, perm) for t in node.outputs):
             cost += max((self._rank(t) for t in node.outputs if t), default=0)
         return cost
 
@@ -149,7 +167,9 @@ class Push:
             moved = TensorType(t.dtype, tuple(t.dims[i] for i in inverse))
             name = r.tensor(moved, "transposed")
             r.set_output(self.node, index, name, moved)
-            r.add(Node("Transpose", [name], [tensor], {"perm": perm}, "", f"{self.node.name}_transpose", self.node.origin))
+            r.add(
+                Node("Transpose", [name], [tensor], {"perm": perm}, "", f"{self.node.name}_transpose", self.node.origin)
+            )
 
     def drop_above(self) -> None:
         self._drop_if_unused(self.above)
