@@ -6,6 +6,7 @@ rewrites a copy of it, writers turn it back into ONNX or JSON.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import prod
@@ -81,6 +82,21 @@ class Node:
     def kind(self) -> str:
         """Domain-qualified operator: ``Conv``, ``com.microsoft.nchwc.Conv``."""
         return f"{self.domain}.{self.op}" if self.domain else self.op
+
+    def int(self, name: str, default: builtins.int = 0) -> builtins.int:
+        """An integer attribute."""
+        value = self.attributes.get(name, default)
+        return value if isinstance(value, builtins.int) else default
+
+    def ints(self, name: str) -> tuple[builtins.int, ...] | None:
+        """A list of integers, or None where the attribute is absent."""
+        value = self.attributes.get(name)
+        return tuple(builtins.int(v) for v in value) if isinstance(value, tuple) else None
+
+    def text(self, name: str, default: str = "") -> str:
+        """A string attribute."""
+        value = self.attributes.get(name, default)
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
     def copy(self) -> Node:
         """A copy whose lists and attributes can be changed freely."""

@@ -139,7 +139,7 @@ def _softmax(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, 
     """Before opset 13 the default axis was 1, and all axes from there on were normalised together."""
     rank = len(outputs[0].shape)
     if graph.opset.get("", 21) < 13 and node.domain == "":
-        axis = int(node.attributes.get("axis", 1))  # type: ignore[arg-type]
+        axis = node.int("axis", 1)
         attributes["axis"] = axis % rank
         if attributes["axis"] != rank - 1:
             attributes["flatten"] = 1
@@ -169,7 +169,7 @@ def _reduction(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand
         axes = tuple(range(rank)) if not node.attributes.get("noop_with_empty_axes") else ()
     del inputs[1:]
     attributes["axes"] = tuple(sorted(a % rank if rank else a for a in axes))
-    attributes["keepdims"] = int(node.attributes.get("keepdims", 1))  # type: ignore[arg-type]
+    attributes["keepdims"] = node.int("keepdims", 1)
 
 
 def _axes_input(
@@ -262,9 +262,9 @@ def _gemm(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...
 
 def _given_ints(graph: Graph, node: Node, index: int, attribute: str) -> tuple[int, ...] | None:
     """Integers from an attribute (older opsets) or from a constant input (newer ones)."""
-    given = node.attributes.get(attribute)
-    if isinstance(given, tuple):
-        return tuple(int(v) for v in given)  # type: ignore[arg-type]
+    given = node.ints(attribute)
+    if given is not None:
+        return given
     if index < len(node.inputs) and node.inputs[index]:
         value = graph.value(node.inputs[index])
         return None if value is None else tuple(int(v) for v in np.ravel(value))

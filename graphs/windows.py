@@ -51,22 +51,12 @@ def resolved_window(graph: Graph, node: Node) -> Window:
     if node.op in weight:
         kernel = graph.types[node.inputs[weight[node.op]]].dims[2:]
     else:
-        kernel = _ints(node, "kernel_shape")
+        kernel = node.ints("kernel_shape") or ()
     return resolve(
         kernel,
         spatial,
-        strides=_ints(node, "strides"),
-        dilations=_ints(node, "dilations"),
-        pads=_ints(node, "pads"),
-        auto_pad=_text(node, "auto_pad"),
+        strides=(node.ints("strides") or ()),
+        dilations=(node.ints("dilations") or ()),
+        pads=(node.ints("pads") or ()),
+        auto_pad=node.text("auto_pad", "NOTSET"),
     )
-
-
-def _ints(node: Node, name: str) -> tuple[int, ...]:
-    value = node.attributes.get(name, ())
-    return tuple(int(v) for v in value) if isinstance(value, tuple) else ()  # type: ignore[arg-type]
-
-
-def _text(node: Node, name: str) -> str:
-    value = node.attributes.get(name, "NOTSET")
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -103,7 +103,8 @@ def fuse_pad(r: Rewriter, node: Node) -> None:
         return
     if len(node.inputs) > 3 and node.inputs[3]:
         return
-    fill = node.attributes.get("value", 0.0)
+    given = node.attributes.get("value", 0.0)
+    fill = given if isinstance(given, float) else None
     if len(node.inputs) > 2 and node.inputs[2]:
         fill = r.scalar(node.inputs[2])
     rank = len(pads) // 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphs.ir import Node, TensorType
+from graphs.ir import Attribute, Node, TensorType
 from graphs.lowering.rewriter import Rewriter, merged_origin
 
 _DOMAIN = "com.microsoft.nchwc"
@@ -142,7 +142,7 @@ class _Layout:
         if len(node.inputs) > 3 and node.inputs[3]:
             return
         outputs, inputs, kh, kw = weight.dims
-        group = int(node.attributes.get("group", 1))  # type: ignore[call-overload]
+        group = node.int("group", 1)
         depthwise = group > 1 and inputs == 1 and outputs == group
         reorder, filters = True, inputs
         if depthwise:
@@ -234,7 +234,7 @@ class _Layout:
 
     def _concat(self, node: Node) -> None:
         r = self.r
-        axis = int(node.attributes.get("axis", 0))  # type: ignore[call-overload]
+        axis = node.int("axis", 0)
         parts = [self.blocked.get(t) for t in node.inputs]
         if axis % len(r.shape(node.outputs[0])) != 1 or any(b is None or b.channels % self.block for b in parts):
             return
@@ -276,13 +276,13 @@ class _Layout:
         r = self.r
         b = self.blocked[node.inputs[0]]
         before, after = r.shape(node.inputs[0]), r.shape(node.outputs[0])
-        mode = _text(node, "mode", "nearest")
+        mode = node.text("mode", "nearest")
         if node.op == "Resize" and r.opset >= 11:
             if len(node.inputs) != 3:
                 return
-            coordinates = _text(node, "coordinate_transformation_mode", "half_pixel")
+            coordinates = node.text("coordinate_transformation_mode", "half_pixel")
             if mode == "nearest" and (
-                coordinates != "asymmetric" or _text(node, "nearest_mode", "round_prefer_floor") != "floor"
+                coordinates != "asymmetric" or node.text("nearest_mode", "round_prefer_floor") != "floor"
             ):
                 return
             if mode == "linear" and coordinates not in ("asymmetric", "align_corners", "half_pixel"):
@@ -293,15 +293,10 @@ class _Layout:
             return
         scales = tuple(a // s for s, a in zip(before, after, strict=True))
         output = node.outputs[0]
-        attributes = {"scales": scales, "mode": mode}
+        attributes: dict[str, Attribute] = {"scales": scales, "mode": mode}
         if mode == "linear":
-            attributes["coordinate_transformation_mode"] = _text(node, "coordinate_transformation_mode", "half_pixel")
+            attributes["coordinate_transformation_mode"] = node.text("coordinate_transformation_mode", "half_pixel")
         new = Node("Upsample", [b.tensor], [output], dict(attributes), _DOMAIN, node.name, node.origin)
         r.remove(node)
         r.add(new)
         self._publish(new, output, b.channels)
-
-
-def _text(node: Node, name: str, default: str) -> str:
-    value = node.attributes.get(name, default)
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -6,7 +6,7 @@ After onnxruntime's QDQSelectorActionTransformer, QDQS8ToU8Transformer, ReluQuan
 
 from __future__ import annotations
 
-from graphs.ir import Node
+from graphs.ir import Attribute, Node
 from graphs.lowering.qdq_propagation import per_tensor
 from graphs.lowering.rewriter import Rewriter, merged_origin
 
@@ -56,9 +56,15 @@ def _same_params(r: Rewriter, first: Node, second: Node) -> bool:
 
 
 def _replace(
-    r: Rewriter, nodes: list[Node], op: str, inputs: list[str], output: str, domain: str, attributes: dict[str, object]
+    r: Rewriter,
+    nodes: list[Node],
+    op: str,
+    inputs: list[str],
+    output: str,
+    domain: str,
+    attributes: dict[str, Attribute],
 ) -> None:
-    new = Node(op, inputs, [output], dict(attributes), domain, nodes[0].name, merged_origin(*nodes))  # type: ignore[arg-type]
+    new = Node(op, inputs, [output], dict(attributes), domain, nodes[0].name, merged_origin(*nodes))
     main = next(n for n in nodes if n.op not in ("DequantizeLinear", "QuantizeLinear"))
     new.name = main.name
     r.remove(*nodes)
@@ -130,7 +136,7 @@ def _unary(r: Rewriter, node: Node) -> None:
     if node.op == "Softmax":
         attributes["opset"] = r.opset
     op = f"QLinear{node.op}"
-    _replace(r, [x, node, q], op, [x.inputs[0], *_params(x), *_params(q)], q.outputs[0], _MICROSOFT, attributes)  # type: ignore[arg-type]
+    _replace(r, [x, node, q], op, [x.inputs[0], *_params(x), *_params(q)], q.outputs[0], _MICROSOFT, attributes)
 
 
 def _binary(r: Rewriter, node: Node) -> None:

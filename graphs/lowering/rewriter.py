@@ -78,9 +78,9 @@ class Rewriter:
 
     def ints(self, node: Node, index: int, attribute: str) -> tuple[int, ...] | None:
         """Integers that older opsets keep in an attribute and newer ones in a constant input; None if absent."""
-        given = node.attributes.get(attribute)
-        if isinstance(given, tuple):
-            return tuple(int(v) for v in given)  # type: ignore[arg-type]
+        given = node.ints(attribute)
+        if given is not None:
+            return given
         if index < len(node.inputs) and node.inputs[index]:
             value = self.value(node.inputs[index])
             return None if value is None else tuple(int(v) for v in value.reshape(-1))

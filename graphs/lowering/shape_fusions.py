@@ -49,7 +49,7 @@ def _part(r: Rewriter, user: Node, tensor: str, shape: tuple[int, ...]) -> _Part
         index = r.value(user.inputs[1])
         if index is None or index.size != 1 or index.dtype != np.int64 or index.ndim > 1:
             return None
-        axis = int(user.attributes.get("axis", 0)) % len(shape)  # type: ignore[call-overload]
+        axis = user.int("axis", 0) % len(shape)
         return _Part(user, axis, int(index.reshape(-1)[0]) % shape[axis], 1, index.ndim == 0)
     if user.op == "Slice":
         starts, steps = r.ints(user, 1, "starts"), r.ints(user, 4, "steps")
@@ -113,7 +113,7 @@ def fuse_batched_transpose(r: Rewriter, node: Node) -> None:
     if lead < 2 or prod(after[:lead]) != merged[0] or after[lead:] != r.shape(transpose.outputs[0])[1:]:
         return
     split = (*after[:lead], *merged[1:])
-    whole = (*range(lead), *(int(p) + lead - 1 for p in perm[1:]))  # type: ignore[arg-type]
+    whole = (*range(lead), *(int(p) + lead - 1 for p in perm[1:]))
     source = node.inputs[0]
     if split != before:
         t = TensorType(r.dtype(source), split)

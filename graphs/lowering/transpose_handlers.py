@@ -41,8 +41,7 @@ def compose(first: Perm, second: Perm) -> Perm:
 def perm_of(node: Node | None) -> Perm | None:
     if node is None or node.op != "Transpose" or node.domain:
         return None
-    perm = node.attributes.get("perm")
-    return tuple(int(p) for p in perm) if isinstance(perm, tuple) else None  # type: ignore[arg-type]
+    return node.ints("perm")
 
 
 def constant_behind_dq(r: Rewriter, tensor: str) -> Node | None:
@@ -113,7 +112,7 @@ def _raise_rank(p: Push, index: int, rank: int) -> None:
         r.set_input(dq, 0, r.constant(t=TensorType(constant.dtype, raised.dims)))
         r.types[tensor] = raised
         if r.shape(dq.inputs[1]) not in ((), (1,)):
-            dq.attributes["axis"] = int(dq.attributes.get("axis", 1)) % len(t.shape) + missing  # type: ignore[call-overload]
+            dq.attributes["axis"] = dq.int("axis", 1) % len(t.shape) + missing
     else:
         name = r.tensor(raised, "unsqueezed")
         r.add(Node("Unsqueeze", [tensor, r.int_constant(range(missing))], [name], {}, "", node.name, node.origin))
@@ -121,7 +120,7 @@ def _raise_rank(p: Push, index: int, rank: int) -> None:
 
 
 def _axis(node: Node, default: int, rank: int) -> int:
-    return int(node.attributes.get("axis", default)) % rank  # type: ignore[call-overload]
+    return node.int("axis", default) % rank
 
 
 def _with_axis(default: int) -> Callable[[Push], bool]:

@@ -193,7 +193,7 @@ class Push:
         t = self.r.types[dq.outputs[0]]
         self.r.types[dq.outputs[0]] = TensorType(t.dtype, tuple(t.dims[i] for i in perm))
         if self.r.types[dq.inputs[1]].shape not in ((), (1,)):
-            axis = int(dq.attributes.get("axis", 1)) % len(perm)  # type: ignore[call-overload]
+            axis = dq.int("axis", 1) % len(perm)
             dq.attributes["axis"] = perm.index(axis)
 
     def _past_dq(self, dq: Node, perm: Perm) -> bool:
