@@ -1,0 +1,161 @@
+"""All families by name, and the network that a family and a seed stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal
+
+from graphs.inference import infer
+from graphs.ir import Graph
+from graphs.spaces import (
+    classic,
+    compact,
+    decoders,
+    dense,
+    hybrid,
+    language,
+    levit,
+    medleys,
+    mobile,
+    movements,
+    residual,
+    signals,
+    stages,
+    transformers,
+)
+from graphs.spaces.builder import GraphBuilder, TooLarge
+from graphs.spaces.draw import Draw
+from graphs.spaces.quantisation import quantise
+from graphs.spaces.style import Exporter, draw_style, for_quantising
+from graphs.validation import validate
+
+Build = Callable[[GraphBuilder, Draw], str]
+
+#: A network is drawn again until its estimated work (floating-point operations) is in this range.
+WORK = (0.3e9, 6e9)
+WHOLE_WORK = (0.6e9, 14e9)
+
+#: Elements of weights: more take too long to prepare, except where they are the point.
+MAX_WEIGHTS = 45_000_000
+
+#: Suffixes: the depths of the papers, and quantised to eight bits.
+WHOLE = "-whole"
+INT8 = "-int8"
+
+_ATTEMPTS = 300
+_CAFFE: tuple[Exporter, ...] = ("torchscript", "dynamo", "keras", "caffe2")
+_MODERN: tuple[Exporter, ...] = ("torchscript", "dynamo", "keras")
+_TORCH: tuple[Exporter, ...] = ("torchscript", "dynamo")
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A kind of network.
+
+    ``group`` gathers families that one would hold out together. ``whole`` families repeat their blocks as the papers
+    do and serve to fit and test whole-model times; the others show many different kernels in little time.
+    """
+
+    name: str
+    group: str
+    build: Build
+    exporters: tuple[Exporter, ...] = _MODERN
+    whole: bool = False
+    max_weights: int = MAX_WEIGHTS
+    precision: Literal["fp32", "int8"] = "fp32"
+
+    def sample(self, seed: int) -> Graph:
+        """The network with this seed: static, inferred, neither tiny nor huge."""
+        low, high = WHOLE_WORK if self.whole else WORK
+        for attempt in range(_ATTEMPTS):
+            draw = Draw(f"{self.name}:{seed}:{attempt}", whole=self.whole)
+            style = draw_style(draw, self.exporters)
+            if self.precision == "int8":
+                style = for_quantising(style)
+            b = GraphBuilder(f"{self.name}:{seed}", style, max_work=high, max_weights=self.max_weights)
+            try:
+                output = self.build(b, draw)
+            except TooLarge:
+                continue
+            if b.work >= low:
+                graph = b.finish(output)
+                return _checked(quantise(graph, draw) if self.precision == "int8" else graph)
+        raise RuntimeError(f"{_ATTEMPTS} draws of {self.name}:{seed} were all too large or too small")
+
+
+def _checked(graph: Graph) -> Graph:
+    validate(graph)
+    return infer(graph)
+
+
+def _family(group: str, exporters: tuple[Exporter, ...], *builds: Build) -> list[Family]:
+    return [Family(build.__name__.replace("_", "-"), group, build, exporters) for build in builds]
+
+
+#: Families with a paper behind them.
+_PUBLISHED: list[Family] = [
+    *_family("classic", _CAFFE, classic.alexnet, classic.vgg, classic.inception, classic.squeezenet),
+    *_family("classic", _MODERN, classic.inception_factorised),
+    *_family("residual", _CAFFE, residual.resnet),
+    *_family("residual", _MODERN, residual.preactivation, residual.regnet, residual.res2net, residual.xception),
+    *_family("stages", _MODERN, stages.darknet, stages.csp, stages.aggregation),
+    *_family("stages", _TORCH, stages.multi_resolution),
+    *_family("dense", _CAFFE, dense.densenet),
+    *_family("dense", _MODERN, dense.one_shot_aggregation, dense.nasbench201, dense.cells),
+    *_family("mobile", _CAFFE, mobile.mobilenet),
+    *_family("mobile", _MODERN, mobile.mbconv, mobile.fused_mbconv, mobile.mixed_kernels, mobile.lcnet),
+    *_family("compact", _CAFFE, compact.shufflenet),
+    *_family("compact", _MODERN, compact.shufflenet_v2, compact.ghostnet),
+    *_family("compact", _TORCH, compact.reparameterised, compact.star, compact.partial_convolution),
+    *_family("transformer", _MODERN, transformers.vit, transformers.mixer),
+    *_family("transformer", _TORCH, transformers.swin, transformers.pyramid),
+    *_family("hybrid", _TORCH, hybrid.convnext, hybrid.poolformer, hybrid.mobilevit, hybrid.edgenext, levit.levit),
+    *_family("hybrid", _MODERN, hybrid.convmixer, hybrid.conv_attention),
+    *_family("language", _MODERN, language.bert, language.recurrent),
+    *_family("language", _TORCH, language.gpt, language.llama, language.t5, language.decoding),
+    *_family("decoder", _MODERN, decoders.unet, decoders.segmentation, decoders.detector, decoders.super_resolution),
+    *_family("decoder", _TORCH, decoders.stylisation, decoders.generator, decoders.autoencoder),
+    *_family("signal", _TORCH, signals.keywords, signals.waveform, signals.dilated_series, signals.conformer),
+    *_family("signal", _TORCH, signals.text_recogniser, signals.spectrogram, signals.video),
+]
+
+#: Families that only cover kernels.
+_MEDLEYS: list[Family] = [
+    *_family("medley", _CAFFE, classic.fully_connected, medleys.convolutions, medleys.classify_maps),
+    *_family("medley", _MODERN, medleys.products, movements.elementwise, movements.layouts),
+    Family("wide-layers", "medley", classic.wide_layers, _CAFFE, max_weights=125_000_000),
+]
+
+#: What people quantise: convolutional networks and encoders.
+_QUANTISED = (
+    "vgg", "inception", "squeezenet", "resnet", "regnet", "darknet", "csp", "densenet", "one-shot-aggregation",
+    "mobilenet", "mbconv", "fused-mbconv", "lcnet", "shufflenet-v2", "ghostnet", "reparameterised", "vit", "bert",
+    "mobilevit", "convnext", "unet", "segmentation", "detector", "convolutions", "fully-connected",
+)  # fmt: skip
+
+
+def _register() -> dict[str, Family]:
+    plain = {family.name: family for family in (*_PUBLISHED, *_MEDLEYS)}
+    whole = [replace(family, name=family.name + WHOLE, whole=True) for family in _PUBLISHED]
+    families = plain | {family.name: family for family in whole}
+    for name in _QUANTISED:
+        for source in (name, name + WHOLE):
+            if source in families:
+                family = families[source]
+                families[source + INT8] = replace(family, name=source + INT8, precision="int8", exporters=_TORCH)
+    return families
+
+
+FAMILIES: Mapping[str, Family] = MappingProxyType(_register())
+
+
+def sample(family: str, seed: int) -> Graph:
+    """The network ``family:seed``: the same on every machine, static, inferred, runnable.
+
+    Raises KeyError with the names of all families for a name that is none.
+    """
+    if family not in FAMILIES:
+        raise KeyError(f"no family of networks is called {family!r}; there are {', '.join(sorted(FAMILIES))}")
+    return FAMILIES[family].sample(seed)
