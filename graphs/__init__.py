@@ -14,9 +14,11 @@ from graphs.kernels import Kernel, Operand
 
 if TYPE_CHECKING:
     from graphs.binding import bind
+    from graphs.hashing import graph_hash
     from graphs.inference import infer
     from graphs.ir import Graph, Node, Parameter, TensorType
     from graphs.json_form import read_json, write_json
+    from graphs.kernel_graph import kernel_graph
     from graphs.kernels_of import kernels_of
     from graphs.lowering import lower, optimise
     from graphs.lowering.profile import LoweringProfile
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Graph": "graphs.ir", "LoweringProfile": "graphs.lowering.profile", "Node": "graphs.ir", "Parameter": "graphs.ir",
-    "TensorType": "graphs.ir", "bind": "graphs.binding", "infer": "graphs.inference", "kernels_of": "graphs.kernels_of",
+    "TensorType": "graphs.ir", "bind": "graphs.binding", "graph_hash": "graphs.hashing", "infer": "graphs.inference",
+    "kernel_graph": "graphs.kernel_graph", "kernels_of": "graphs.kernels_of",
     "lower": "graphs.lowering", "optimise": "graphs.lowering", "prepare": "graphs.reading", "read": "graphs.reading",
     "read_json": "graphs.json_form", "read_onnx": "graphs.onnx_reader", "validate": "graphs.validation",
     "write_json": "graphs.json_form", "write_onnx": "graphs.onnx_writer",
@@ -35,7 +38,8 @@ _HOMES = {
 
 __all__ = [
     "Graph", "GraphError", "InvalidGraph", "Kernel", "LoweringProfile", "MissingValue", "Node", "Operand", "Parameter",
-    "TensorType", "UnboundDimension", "UnsupportedOperator", "bind", "infer", "kernels_of", "lower", "optimise",
+    "TensorType", "UnboundDimension", "UnsupportedOperator", "bind", "graph_hash", "infer", "kernel_graph",
+    "kernels_of", "lower", "optimise",
     "prepare", "read", "read_json", "read_onnx", "validate", "write_json", "write_onnx",
 ]  # fmt: skip
 

@@ -23,6 +23,19 @@ def window(call: Call, size: Shape, kernel: Sequence[int], ceil: bool = False) -
     pads: Sequence[int] = (0,) * (2 * rank)
     if auto == "NOTSET":
         pads = attributes.get("pads") or pads  # type: ignore[assignment]
+    return window_size(size, kernel, strides, dilations, pads, ceil)
+
+
+def window_size(
+    size: Shape,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    pads: Sequence[int],
+    ceil: bool = False,
+) -> Shape:
+    """Output sizes with all padding explicit: ⌊(n + pads − dilation·(k−1) − 1) / stride⌋ + 1, or rounded up."""
+    rank = len(size)
     result = []
     for i in range(rank):
         padded = size[i] + pads[i] + pads[i + rank]
