@@ -56,7 +56,7 @@ _DEFAULTS: dict[str, Attributes] = {
     "ReorderInput": {"channels_last": 0}, "DequantizeLinear": {"axis": 1, "block_size": 0},
     "QuantizeLinear": {"axis": 1, "block_size": 0}, "QLinearConv": {"channels_last": 0}, "CumSum": {"exclusive": 0,
     "reverse": 0}, "Trilu": {"upper": 1}, "QLinearGlobalAveragePool": {"channels_last": 0}, "OneHot": {"axis": -1},
-    "LSTM": {"direction": "forward", "layout": 0}, "GRU": {"direction": "forward", "layout": 0, "linear_before_reset": 0},
+    "LSTM": {"direction": "forward", "layout": 0, "input_forget": 0}, "GRU": {"direction": "forward", "layout": 0, "linear_before_reset": 0},
     "RNN": {"direction": "forward", "layout": 0},
 }  # fmt: skip
 

@@ -94,6 +94,35 @@ PREDICTION_RESPONSE: dict[str, Any] = {
 }  # fmt: skip
 
 
+TARGET: dict[str, Any] = {
+    "id": TARGET_ID,
+    "aliases": ["workstation"],
+    "device": {"cpu_model": "Example CPU", "architecture": "x86_64", "isa": ["avx2"], "cores": 8},
+    "runtime": "onnxruntime 1.31.1",
+    "provider": "CPUExecutionProvider",
+    "threads": 1,
+    "emulated": False,
+    "created_at": "2026-01-02T03:04:05Z",
+    "predictor": PREDICTOR_VERSION,
+    "tables": [TABLE_VERSION],
+    "promoted_at": "2026-01-02T03:14:15Z",
+    "accuracy": {"mape": 0.051},
+    "noise_floor": 0.013,
+    "coverage": {},
+}
+
+LOOKUP_TABLE: dict[str, Any] = {
+    "target": TARGET_ID, "version": TABLE_VERSION, "parent": None, "rows": 30412, "created_at": "2026-01-02T03:04:05Z",
+}  # fmt: skip
+
+PREDICTOR: dict[str, Any] = {
+    "target": TARGET_ID, "version": PREDICTOR_VERSION, "tables": [TABLE_VERSION], "promoted": True,
+    "created_at": "2026-01-02T03:14:05Z",
+}  # fmt: skip
+
+READY: dict[str, Any] = {"status": "ready", "checks": {"database": "ok", "migrations": "ok", "predictor": "ok"}}
+
+
 def tiny_onnx() -> bytes:
     """The example ONNX file."""
     return base64.b64decode(TINY_ONNX)

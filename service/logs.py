@@ -48,7 +48,8 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = getattr(record, "fields", {})
-        return " ".join([super().format(record), *(f"{name}={value}" for name, value in fields.items())])
+        texts = (f"{name}={json.dumps(value, default=str)}" for name, value in fields.items())
+        return " ".join((super().format(record), *texts))
 
 
 def configure(log_format: str, level: str) -> None:

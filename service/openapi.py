@@ -38,6 +38,15 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def answer(description: str, example: dict[str, Any], model: Any = None) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of an endpoint that succeeds with ``example``; ``model`` where its return type does not say."""
+    response: dict[str, Any] = {
+        "description": description,
+        "content": {"application/json": {"example": example}},
+    }
+    return {200: response if model is None else {**response, "model": model}}
+
+
 def body(media_type: str, model: str | None, examples: dict[str, Any]) -> dict[str, Any]:
     """The ``openapi_extra`` of an endpoint that reads its body itself: JSON of a model, or bytes."""
     schema = {"$ref": _REFERENCE.format(model=model)} if model else {"type": "string", "format": "binary"}

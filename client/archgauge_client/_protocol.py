@@ -30,15 +30,15 @@ def architecture(model: Model) -> OnnxArchitecture | GraphArchitecture:
         OSError: the file cannot be read.
     """
     if isinstance(model, Mapping):
-        return GraphArchitecture(graph=dict(model))
+        return GraphArchitecture(format="graph", graph=dict(model))
     if isinstance(model, bytes):
         if model.lstrip()[:1] == b"{":
-            return GraphArchitecture(graph=_json_graph(model, "the bytes"))
-        return OnnxArchitecture(onnx=strip_weights(model))
+            return GraphArchitecture(format="graph", graph=_json_graph(model, "the bytes"))
+        return OnnxArchitecture(format="onnx", onnx=strip_weights(model))
     path = Path(model)
     if path.suffix.lower() == ".json":
-        return GraphArchitecture(graph=_json_graph(path.read_bytes(), str(path)))
-    return OnnxArchitecture(onnx=strip_file(path))
+        return GraphArchitecture(format="graph", graph=_json_graph(path.read_bytes(), str(path)))
+    return OnnxArchitecture(format="onnx", onnx=strip_file(path))
 
 
 def _json_graph(text: bytes, what: str) -> dict[str, Any]:

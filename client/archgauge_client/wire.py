@@ -49,14 +49,14 @@ class _Answer(BaseModel):
 class OnnxArchitecture(_Request):
     """An ONNX file. Weights are not needed; the client strips large ones before sending."""
 
-    format: Literal["onnx"] = "onnx"
+    format: Literal["onnx"]
     onnx: Base64
 
 
 class GraphArchitecture(_Request):
     """A graph in ArchGauge's JSON form: ONNX operator names and semantics, shapes instead of weights."""
 
-    format: Literal["graph"] = "graph"
+    format: Literal["graph"]
     graph: dict[str, Any]
 
 

@@ -42,7 +42,13 @@ def _step(r: Rewriter, node: Node | None, op: str, constant: float | None = None
     return user
 
 
-def fuse_gelu(r: Rewriter, node: Node) -> None:
+def fuse_standard_gelu(r: Rewriter, node: Node) -> None:
+    """Early, where the opset of the graph has the operator (20)."""
+    if r.opset >= 20:
+        fuse_gelu(r, node, domain="")
+
+
+def fuse_gelu(r: Rewriter, node: Node, domain: str = _MICROSOFT) -> None:
     """x·(1 + erf(x / √2))·0.5, the half on x or on the product (not on the sum); Div by √2 or Mul by its inverse."""
     x = node.inputs[0]
     if node.op == "Div":
@@ -61,7 +67,7 @@ def fuse_gelu(r: Rewriter, node: Node) -> None:
     if other == x:
         half = _step(r, product, "Mul", 0.5)
         if half is not None:
-            r.fuse([node, erf, add, product, half], "Gelu", [x], _MICROSOFT)
+            r.fuse([node, erf, add, product, half], "Gelu", [x], domain)
         return
     before = r.producer(other) if other else None
     if (
@@ -71,7 +77,7 @@ def fuse_gelu(r: Rewriter, node: Node) -> None:
         and _is_near(_constant_beside(r, before, x), 0.5)
     ):
         if r.sole_user(before) is product:
-            r.fuse([node, erf, add, before, product], "Gelu", [x], _MICROSOFT)
+            r.fuse([node, erf, add, before, product], "Gelu", [x], domain)
             return
 
 

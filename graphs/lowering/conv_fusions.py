@@ -17,7 +17,7 @@ CONV_ACTIVATIONS = frozenset({"Relu", "Sigmoid", "Tanh", "LeakyRelu", "Clip", "H
 def _folded_conv(r: Rewriter, node: Node, follower: Node) -> None:
     """Let ``follower`` vanish into the weights and the (now present) bias of ``node``."""
     weight = r.types[node.inputs[1]]
-    channels = weight.dims[0]
+    channels = r.shape(node.outputs[0])[1]
     r.set_input(node, 1, r.constant(t=weight, hint="w"))
     r.set_input(node, 2, r.constant(t=TensorType(weight.dtype, (channels,)), hint="b"))
     _absorb(r, node, follower)
@@ -136,31 +136,43 @@ def fuse_relu_clip(r: Rewriter, node: Node) -> None:
 def fuse_activation(r: Rewriter, node: Node) -> None:
     """Conv followed by one activation is one FusedConv."""
     user = r.sole_user(node)
-    if user is None or user.op not in CONV_ACTIVATIONS or user.domain or r.dtype(node.inputs[0]) != "float32":
+    if user is None or user.op not in CONV_ACTIVATIONS or r.dtype(node.inputs[0]) != "float32":
         return
-    if user.op == "Clip" and any(t and not r.is_constant(t) for t in user.inputs[1:]):
+    if not _constant_bounds(r, user):
         return
     attributes = dict(node.attributes) | {"activation": user.op}
     r.fuse([node, user], "FusedConv", node.inputs, "com.microsoft", attributes)
 
 
 def fuse_residual(r: Rewriter, node: Node) -> None:
-    """Conv + Add (+ activation) outside of the blocked layout is one FusedConv with a fourth input."""
+    """Conv with a bias + Add of an equal shape (+ activation) outside of the blocked layout: one FusedConv."""
     add = r.sole_user(node)
-    if add is None or add.op != "Add" or r.dtype(node.inputs[0]) != "float32" or len(node.inputs) > 3:
+    if add is None or add.op != "Add" or r.dtype(node.inputs[0]) != "float32":
         return
-    other = add.inputs[1] if add.inputs[0] == node.outputs[0] else add.inputs[0]
-    if other == node.outputs[0] or r.shape(other) != r.shape(node.outputs[0]):
+    first, second = add.inputs
+    if first == second or len(r.shape(first)) != 4 or r.shape(first) != r.shape(second):
         return
-    inputs = [*node.inputs, *[""] * (3 - len(node.inputs)), other]
-    attributes = dict(node.attributes)
-    nodes = [node, add]
+    conv = next((p for t in add.inputs if (p := r.producer(t)) is not None and _takes_residual(r, p)), None)
+    if conv is None:
+        return
+    other = second if first == conv.outputs[0] else first
+    attributes = dict(conv.attributes)
+    nodes = [conv, add]
     user = r.sole_user(add)
-    if user is not None and user.op in CONV_ACTIVATIONS and not user.domain:
-        if user.op != "Clip" or all(not t or r.is_constant(t) for t in user.inputs[1:]):
-            nodes.append(user)
-            attributes["activation"] = user.op
-    r.fuse(nodes, "FusedConv", inputs, "com.microsoft", attributes)
+    if user is not None and user.op in CONV_ACTIVATIONS - {"HardSwish"} and _constant_bounds(r, user):
+        nodes.append(user)
+        attributes["activation"] = user.op
+    r.fuse(nodes, "FusedConv", [*conv.inputs, other], "com.microsoft", attributes)
+
+
+def _takes_residual(r: Rewriter, node: Node) -> bool:
+    return (
+        node.op == "Conv" and not node.domain and len(node.inputs) == 3 and bool(node.inputs[2]) and r.edges(node) == 1
+    )
+
+
+def _constant_bounds(r: Rewriter, node: Node) -> bool:
+    return not node.domain and (node.op != "Clip" or all(not t or r.is_constant(t) for t in node.inputs[1:]))
 
 
 def expand_hard_swish(r: Rewriter, node: Node) -> None:
@@ -170,4 +182,15 @@ def expand_hard_swish(r: Rewriter, node: Node) -> None:
     x, output, origin = node.inputs[0], node.outputs[0], node.origin
     r.remove(node)
     r.add(Node("HardSigmoid", [x], [gate], {}, "", node.name, origin))
+    r.add(Node("Mul", [x, gate], [output], {}, "", node.name, origin))
+
+
+def expand_mish(r: Rewriter, node: Node) -> None:
+    """Mish has no CPU kernel of its own: it runs as x · Tanh(Softplus(x))."""
+    t = r.types[node.outputs[0]]
+    plus, gate = r.tensor(t, "softplus"), r.tensor(t, "gate")
+    x, output, origin = node.inputs[0], node.outputs[0], node.origin
+    r.remove(node)
+    r.add(Node("Softplus", [x], [plus], {}, "", node.name, origin))
+    r.add(Node("Tanh", [plus], [gate], {}, "", node.name, origin))
     r.add(Node("Mul", [x, gate], [output], {}, "", node.name, origin))

@@ -18,7 +18,7 @@ _ALIGNMENT = 4
 
 #: Elementwise operators that work on any layout; the first three can also vanish into a convolution.
 _FUSIBLE = frozenset({"Relu", "Sigmoid", "Tanh"})
-_ACTIVATIONS = _FUSIBLE | {"com.microsoft.Gelu", "com.microsoft.QuickGelu"}
+_ACTIVATIONS = _FUSIBLE | {"Gelu", "com.microsoft.Gelu", "com.microsoft.QuickGelu"}
 
 
 @dataclass(slots=True)

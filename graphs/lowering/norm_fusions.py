@@ -52,9 +52,7 @@ def fuse_layer_norm(r: Rewriter, node: Node) -> None:
     beta = shifted.inputs[1] if shifted.inputs[0] == scaled.outputs[0] else shifted.inputs[0]
     if not _vector(r, gamma) or not _vector(r, beta) or r.shape(gamma) != r.shape(beta):
         return
-    nodes = [node, *dict.fromkeys(map(id, subs))]
     unique = list({id(s): s for s in subs}.values())
-    del nodes
     r.fuse(
         [node, *unique, square, mean, add, sqrt, div, scaled, shifted],
         "LayerNormalization",
@@ -62,6 +60,12 @@ def fuse_layer_norm(r: Rewriter, node: Node) -> None:
         "",
         {"axis": -1},
     )
+
+
+def fuse_standard_layer_norm(r: Rewriter, node: Node) -> None:
+    """Early, where the opset of the graph has the operator (17)."""
+    if r.opset >= 17:
+        fuse_layer_norm(r, node)
 
 
 def _squares(r: Rewriter, node: Node) -> bool:

@@ -59,7 +59,7 @@ _REWRITE_RULES = Pass(
         "Div": (eliminations.eliminate_noop, activations.fuse_div_mul), "Relu": (conv_fusions.fuse_relu_clip,),
         "Gemm": (matmul_fusions.fuse_gemm_sum, matmul_fusions.fuse_gemm_transposes), "Not": (activations.fuse_not_where,),
         "Conv": (conv_fusions.fold_bias, conv_fusions.fold_scale, conv_fusions.fold_batch_norm),
-        "Pad": (conv_fusions.fuse_pad,), "MatMul": (matmul_fusions.fold_matmul_batch_norm,),
+        "ConvTranspose": (conv_fusions.fold_batch_norm,), "Pad": (conv_fusions.fuse_pad,), "MatMul": (matmul_fusions.fold_matmul_batch_norm,),
     },
 )  # fmt: skip
 
@@ -68,8 +68,8 @@ LEVEL_1: tuple[Pass, ...] = (
     Pass("matmul + add", _rules(matmul_fusions.fuse_matmul_add, "MatMul")),
     Pass("batched transposes", _rules(shape_fusions.fuse_batched_transpose, "Reshape")),
     Pass("reshape chains", _rules(shape_fusions.fuse_reshapes, "Reshape", "Squeeze", "Unsqueeze")),
-    Pass("gelu", _rules(activations.fuse_gelu, "Div", "Mul")),
-    Pass("layer norm", _rules(norm_fusions.fuse_layer_norm, "ReduceMean")),
+    Pass("gelu", _rules(activations.fuse_standard_gelu, "Div", "Mul")),
+    Pass("layer norm", _rules(norm_fusions.fuse_standard_layer_norm, "ReduceMean")),
 )
 
 LEVEL_2_RULES: tuple[Pass, ...] = (
@@ -80,7 +80,7 @@ LEVEL_2_RULES: tuple[Pass, ...] = (
 LEVEL_2_BEFORE_SPLITS: tuple[Pass, ...] = (
     Pass("gemm activation", _rules(matmul_fusions.fuse_gemm_activation, "Gemm")),
     Pass("conv activation", _rules(conv_fusions.fuse_activation, "Conv")),
-    Pass("hard swish", _rules(conv_fusions.expand_hard_swish, "HardSwish")),
+    Pass("function operators", {"HardSwish": (conv_fusions.expand_hard_swish,), "Mish": (conv_fusions.expand_mish,)}),
     Pass("gelu", _rules(activations.fuse_gelu, "Div", "Mul")),
     Pass("layer norm", _rules(norm_fusions.fuse_layer_norm, "ReduceMean")),
     Pass("rms norm", _rules(norm_fusions.fuse_rms_norm, "Pow")),

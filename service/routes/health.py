@@ -7,22 +7,33 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from archgauge_client.wire import Health
+from service import examples
 from service.db import current_revision, newest_revision
 from service.errors import NotReady, ServiceError
 from service.logs import log
-from service.openapi import problem_responses
+from service.openapi import answer, problem_responses
 from service.state import CurrentService, Service
 
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/healthz", summary="Is the process alive?", operation_id="healthz")
+@router.get(
+    "/healthz",
+    summary="Is the process alive?",
+    operation_id="healthz",
+    responses=answer("It lives", {"status": "ok", "checks": {}}),
+)
 async def healthz() -> Health:
     """Answers as long as the event loop turns."""
     return Health(status="ok")
 
 
-@router.get("/readyz", summary="Can the service answer?", operation_id="readyz", responses=problem_responses(503))
+@router.get(
+    "/readyz",
+    summary="Can the service answer?",
+    operation_id="readyz",
+    responses=answer("It can", examples.READY) | problem_responses(503),
+)
 def readyz(service: CurrentService) -> Health:
     """200 when the database answers, its migrations are current and a predictor is loaded; else 503 with reasons."""
     checks = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from archgauge_client.wire import Detail, PredictionResponse
@@ -13,13 +13,13 @@ from service import examples
 from service.answers import PredictionWork
 from service.db import PredictionRecord, Predictions
 from service.errors import InvalidRequest, UnknownPrediction
-from service.openapi import body, problem_responses
+from service.openapi import answer, body, problem_responses
 from service.routes._bodies import read_json, read_onnx
 from service.state import CurrentService, Service
 
 router = APIRouter(tags=["predictions"])
 
-_ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": PredictionResponse, "description": "The predictions"}}
+_ANSWER = answer("The predictions", examples.PREDICTION_RESPONSE, PredictionResponse)
 
 
 @router.post(
@@ -51,10 +51,10 @@ async def predict_onnx(
     predictor: Annotated[str | None, Query(description="A predictor version to pin.")] = None,
     batch_size: Annotated[int | None, Query(ge=1, description="Binds leading batch dimensions.")] = None,
     dim: Annotated[
-        list[str] | None, Query(description="NAME=SIZE of a symbolic dimension; repeat it.", examples=["sequence=128"])
+        list[str] | None, Query(description="NAME=SIZE of a symbolic dimension; repeat it.", examples=["batch=8"])
     ] = None,
     shape: Annotated[
-        list[str] | None, Query(description="INPUT=1,3,320,320; repeat it.", examples=["input=1,3,320,320"])
+        list[str] | None, Query(description="INPUT=1,3,320,320; repeat it.", examples=["x=1,3,64,64"])
     ] = None,
     detail: Annotated[Detail, Query(description="`kernels` lists every kernel.")] = "summary",
     confidence: Annotated[float, Query(ge=0.5, lt=1.0, description="Nominal coverage of the intervals.")] = 0.9,
@@ -76,7 +76,9 @@ async def predict_onnx(
     response_class=Response,
     responses=_ANSWER | problem_responses(404),
 )
-def get_prediction(prediction_id: str, service: CurrentService) -> Response:
+def get_prediction(
+    prediction_id: Annotated[str, Path(examples=[examples.PREDICTION_ID])], service: CurrentService
+) -> Response:
     """Exactly the answer that was given. Only the newest predictions are kept, 100,000 of them by default."""
     with service.store.database.read() as session:
         record = Predictions(session).get(prediction_id)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from archgauge_client.wire import Predictor, PredictorList
+from service import examples
 from service.db import PredictorRecord
-from service.openapi import problem_responses
+from service.openapi import answer, problem_responses
 from service.routes.targets import timestamp
 from service.state import CurrentService, Service
 
@@ -19,10 +20,11 @@ router = APIRouter(tags=["versions"])
     "/v1/predictors",
     summary="List predictor versions",
     operation_id="list_predictors",
-    responses=problem_responses(404),
+    responses=answer("The versions", {"predictors": [examples.PREDICTOR]}) | problem_responses(404),
 )
 def list_predictors(
-    service: CurrentService, target: Annotated[str | None, Query(description="Id or alias of a target.")] = None
+    service: CurrentService,
+    target: Annotated[str | None, Query(description="Id or alias of a target.", examples=[examples.TARGET_ID])] = None,
 ) -> PredictorList:
     """The versions of one target or of all, newest first."""
     return PredictorList(predictors=[_describe(record, service) for record in service.store.predictors(target)])
@@ -32,10 +34,10 @@ def list_predictors(
     "/v1/predictors/{version}",
     summary="One predictor version",
     operation_id="get_predictor",
-    responses=problem_responses(404),
+    responses=answer("The version", {**examples.PREDICTOR, "report": {"noise_floor": 0.013}}) | problem_responses(404),
 )
 def get_predictor(
-    version: str,
+    version: Annotated[str, Path(examples=[examples.PREDICTOR_VERSION])],
     service: CurrentService,
     target: Annotated[str | None, Query(description="Needed only if two targets have the same version.")] = None,
 ) -> Predictor:

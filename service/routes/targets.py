@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 
 from archgauge_client.wire import Target, TargetList
+from service import examples
 from service.catalogue import Snapshot
 from service.db import TargetRecord
-from service.openapi import problem_responses
+from service.openapi import answer, problem_responses
 from service.state import CurrentService
 
 router = APIRouter(tags=["targets"])
 
 
-@router.get("/v1/targets", summary="List targets", operation_id="list_targets")
+@router.get(
+    "/v1/targets",
+    summary="List targets",
+    operation_id="list_targets",
+    responses=answer("All targets", {"targets": [examples.TARGET]}),
+)
 def list_targets(service: CurrentService) -> TargetList:
     """All targets with their accuracy and noise floor; the one promoted last, which answers by default, first."""
     return TargetList(targets=describe_all(service.engine.catalogue.snapshot()))
 
 
-@router.get("/v1/targets/{target}", summary="One target", operation_id="get_target", responses=problem_responses(404))
-def get_target(target: str, service: CurrentService) -> Target:
+@router.get(
+    "/v1/targets/{target}",
+    summary="One target",
+    operation_id="get_target",
+    responses=answer("The target", examples.TARGET) | problem_responses(404),
+)
+def get_target(target: Annotated[str, Path(examples=[examples.TARGET_ID])], service: CurrentService) -> Target:
     """A target by its id or alias."""
     return describe(service.store.target(target), service.engine.catalogue.snapshot())
 

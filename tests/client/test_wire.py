@@ -27,7 +27,7 @@ from archgauge_client.wire import (
 
 
 def test_a_request_has_the_fields_of_the_contract() -> None:
-    request = PredictionRequest(architecture=OnnxArchitecture(onnx=b"\x08\x08"))
+    request = PredictionRequest(architecture=OnnxArchitecture(format="onnx", onnx=b"\x08\x08"))
     assert json.loads(request.model_dump_json()) == {
         "architecture": {"format": "onnx", "onnx": "CAg="},
         "targets": [],
@@ -43,8 +43,9 @@ def test_a_request_has_the_fields_of_the_contract() -> None:
 
 def test_requests_survive_the_wire() -> None:
     request = PredictionRequest(
-        architecture=GraphArchitecture(graph={"nodes": []}), targets=["laptop"], predictor="v1", batch_size=4,
-        dims={"sequence": 128}, input_shapes={"x": [1, 3]}, detail="kernels", confidence=0.8, strict=False,
+        architecture=GraphArchitecture(format="graph", graph={"nodes": []}), targets=["laptop"], predictor="v1",
+        batch_size=4, dims={"sequence": 128}, input_shapes={"x": [1, 3]}, detail="kernels", confidence=0.8,
+        strict=False,
     )  # fmt: skip
     assert PredictionRequest.model_validate_json(request.model_dump_json()) == request
 
