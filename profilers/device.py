@@ -1,0 +1,159 @@
+"""What this machine is: fingerprints of devices and targets."""
+
+from __future__ import annotations
+
+import os
+import platform
+from functools import cache
+from pathlib import Path
+
+from lookup_tables.targets import DeviceFingerprint, Target
+from profilers.runtimes import make_runtime
+
+_CPUINFO = Path("/proc/cpuinfo")
+_CPU = Path("/sys/devices/system/cpu/cpu0")
+
+#: Extensions that decide which kernels a runtime picks, as /proc/cpuinfo calls them, on x86 and on ARM.
+_ISA = frozenset({
+    "sse4_1", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx_vnni",
+    "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8", "amx_tile", "avx_vnni_int8",
+    "asimd", "asimddp", "asimdhp", "fphp", "i8mm", "bf16", "sve", "sve2", "sme", "svei8mm",
+})  # fmt: skip
+
+
+def fingerprint() -> DeviceFingerprint:
+    """This machine's processor, memory and system. Reads files only; takes about a millisecond."""
+    info = _cpuinfo()
+    flags = info.get("flags", info.get("Features", "")).split()
+    release = platform.release()
+    return DeviceFingerprint(
+        cpu_model=info.get("model name") or _arm_model(info) or platform.processor() or platform.machine(),
+        vendor=info.get("vendor_id") or info.get("CPU implementer", ""),
+        architecture=platform.machine(),
+        isa=tuple(sorted(_ISA.intersection(flags))),
+        cores=_usable_cores(),
+        threads_per_core=_threads_per_core(),
+        caches=_caches(),
+        memory_gib=_memory_gib(),
+        os=platform.system(),
+        os_version=".".join(release.split(".")[:2]),
+        governor=_read(_CPU / "cpufreq/scaling_governor"),
+        max_mhz=_khz(_CPU / "cpufreq/cpuinfo_max_freq") // 1000,
+        virtualised="hypervisor" in flags,
+        observed=_observed(info, release),
+    )
+
+
+def local_target(
+    threads: int = 1,
+    provider: str = "CPUExecutionProvider",
+    runtime: str = "onnxruntime",
+    options: tuple[tuple[str, str], ...] = (),
+) -> Target:
+    """This machine with an installed runtime.
+
+    Raises:
+        UnknownRuntime: no such runtime or provider.
+        RuntimeNotInstalled: its library is missing.
+        ValueError: fewer than one thread, or more than the machine has processors.
+    """
+    device = fingerprint()
+    if not 1 <= threads <= device.cores:
+        raise ValueError(f"{threads} threads are not possible; this machine can use 1 to {device.cores}")
+    executor = make_runtime(runtime, provider, dict(options))
+    return Target(
+        device=device,
+        runtime=executor.name,
+        runtime_version=executor.version,
+        provider=executor.provider,
+        options=options,
+        threads=threads,
+        power_mode=device.governor,
+        lowering=executor.lowering_profile(),
+        emulated=_emulated(),
+    )
+
+
+def instruction_set() -> str:
+    """The one word of a lowering profile: ``avx512``, ``avx2``, ``neon``, or the machine's architecture."""
+    info = _cpuinfo()
+    flags = set(info.get("flags", info.get("Features", "")).split())
+    for name, flag in (("avx512", "avx512f"), ("avx2", "avx2"), ("neon", "asimd")):
+        if flag in flags:
+            return name
+    return "neon" if platform.machine() == "aarch64" else platform.machine()
+
+
+@cache
+def _cpuinfo() -> dict[str, str]:
+    """The first processor's entries."""
+    entries: dict[str, str] = {}
+    for line in _read(_CPUINFO).split("\n"):
+        if not line.strip():
+            break
+        name, _, value = line.partition(":")
+        entries[name.strip()] = value.strip()
+    return entries
+
+
+def _emulated() -> bool:
+    """Under user-mode QEMU the processor's description is the host's or QEMU's own."""
+    if "qemu" in _cpuinfo().get("model name", "").lower():
+        return True
+    described = _cpuinfo().get("vendor_id", "")
+    return platform.machine() == "aarch64" and described in ("GenuineIntel", "AuthenticAMD")
+
+
+def _arm_model(info: dict[str, str]) -> str:
+    board = _read(Path("/proc/device-tree/model")).strip("\0")
+    part = f"{info.get('CPU implementer', '')}-{info.get('CPU part', '')}".strip("-")
+    return board or (f"ARM {part}" if part else "")
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _threads_per_core() -> int:
+    siblings = _read(_CPU / "topology/thread_siblings_list")
+    count = 0
+    for part in filter(None, siblings.split(",")):
+        first, _, last = part.partition("-")
+        count += int(last or first) - int(first) + 1
+    return count
+
+
+def _caches() -> tuple[tuple[str, int], ...]:
+    found: dict[str, int] = {}
+    for index in sorted((_CPU / "cache").glob("index*")):
+        kind, size = _read(index / "type"), _read(index / "size")
+        if kind != "Instruction" and size[:-1].isdigit():
+            suffix = "d" if kind == "Data" else ""
+            found[f"L{_read(index / 'level')}{suffix}"] = int(size[:-1]) * {"K": 2**10, "M": 2**20}.get(size[-1], 1)
+    return tuple(found.items())
+
+
+def _memory_gib() -> int:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
+    except (OSError, ValueError):
+        return 0
+
+
+def _observed(info: dict[str, str], release: str) -> tuple[tuple[str, str], ...]:
+    seen = {"kernel_release": release, "cpu_mhz": info.get("cpu MHz", ""), "microcode": info.get("microcode", "")}
+    return tuple((name, value) for name, value in seen.items() if value)
+
+
+def _khz(file: Path) -> int:
+    text = _read(file)
+    return int(text) if text.isdigit() else 0
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return ""

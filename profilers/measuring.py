@@ -1,0 +1,175 @@
+"""Measuring whole models under the protocol, in a process of their own."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lookup_tables.targets import Target
+from profilers.child import Child, memory_limit
+from profilers.device import local_target
+from profilers.protocol import PROTOCOL_VERSION
+
+if TYPE_CHECKING:
+    from graphs.ir import Graph
+
+#: Loading and warming up a model may take this long beside the time asked for.
+_GRACE_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMeasurement:
+    """A model timed as a whole: milliseconds of one warm run, drift divided out; statistics are over blocks."""
+
+    median_ms: float
+    p10_ms: float
+    p90_ms: float
+    mad_ms: float
+    runs: int
+    #: Raw block means in order of time, drift left in.
+    blocks_ms: tuple[float, ...]
+    #: Sentinel's time over its reference, which was divided out.
+    drift: float
+    #: The sentinel's time meanwhile, in microseconds.
+    sentinel_us: float
+    settled: bool
+    perturbation: str | None
+    #: Constants and peak of live activations in steady state, as the runtime's allocator saw them.
+    peak_memory_bytes: int | None
+    #: Kernels per run; None where the runtime's profile does not say.
+    kernels: int | None
+    #: Whether it ran without its own weights.
+    stand_in_weights: bool
+    target: Target
+    #: Net of idle; None where the machine has no meter.
+    energy_mj: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As in the output of ``archgauge measure --json``, without the file's name."""
+        latency = {
+            "median": self.median_ms, "p10": self.p10_ms, "p90": self.p90_ms, "mad": self.mad_ms, "runs": self.runs,
+        }  # fmt: skip
+        return {
+            "latency_ms": latency, "energy_mj": self.energy_mj, "peak_memory_bytes": self.peak_memory_bytes,
+            "target": self.target.id, "drift": self.drift, "settled": self.settled, "perturbation": self.perturbation,
+            "kernels": self.kernels, "stand_in_weights": self.stand_in_weights, "protocol": PROTOCOL_VERSION,
+        }  # fmt: skip
+
+
+class ModelMeter:
+    """Measures models one after the other in one process, which is started anew after a crash. Close it after use."""
+
+    def __init__(self, target: Target | None = None, *, threads: int = 1, reference_us: float | None = None) -> None:
+        """Measure on ``target``, which must be this machine, or on this machine with ``threads`` threads.
+
+        ``reference_us`` is the sentinel's time that counts as a drift of 1, such as that of the run that made a lookup
+        table; without it, drift is divided out only within each measurement.
+        """
+        self.target = target or local_target(threads)
+        self._reference_us = reference_us
+        self._child: Child | None = None
+
+    def measure(
+        self,
+        model: bytes | Path | Graph,
+        *,
+        batch_size: int | None = None,
+        dims: Mapping[str, int] | None = None,
+        input_shapes: Mapping[str, Sequence[int]] | None = None,
+        seconds: float = 2.0,
+    ) -> ModelMeasurement:
+        """Time a model for about ``seconds``, binding its dimensions as predicting does.
+
+        Raises:
+            MeasurementFailed: it cannot be bound, loaded or run, or the process that ran it died.
+        """
+        from profilers.runnable import Binding
+
+        with tempfile.TemporaryDirectory(prefix="archgauge-") as folder:
+            request = {
+                "do": "model",
+                "file": str(_file(model, Path(folder))),
+                "binding": Binding(batch_size, dims, input_shapes).to_json(),
+                "seconds": seconds,
+                "reference_us": self._reference_us,
+            }
+            child = self._ready()
+            try:
+                found = child.ask(request, _GRACE_SECONDS + 10 * seconds)["model"]
+            finally:
+                if not child.alive:
+                    self.close()
+        return _measurement(found, self.target)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+
+    def __enter__(self) -> ModelMeter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _ready(self) -> Child:
+        if self._child is None:
+            self._child = Child(self.target, secrets.token_hex(4), memory_limit())
+        return self._child
+
+
+def measure_model(
+    model: bytes | Path | Graph,
+    *,
+    threads: int = 1,
+    batch_size: int | None = None,
+    dims: Mapping[str, int] | None = None,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    seconds: float = 2.0,
+    reference_us: float | None = None,
+) -> ModelMeasurement:
+    """Measure one model on this machine; see `ModelMeter`, which is quicker for several."""
+    with ModelMeter(threads=threads, reference_us=reference_us) as meter:
+        return meter.measure(model, batch_size=batch_size, dims=dims, input_shapes=input_shapes, seconds=seconds)
+
+
+def _file(model: bytes | Path | Graph, folder: Path) -> Path:
+    """Where the measuring process finds the model: its own file, since external data lies beside it."""
+    if isinstance(model, Path):
+        return model.resolve()
+    if not isinstance(model, bytes):
+        import json
+
+        from graphs import prepare, write_json
+
+        model = json.dumps(write_json(prepare(model))).encode()
+    file = folder / "model"
+    file.write_bytes(model)
+    return file
+
+
+def _measurement(found: Mapping[str, Any], target: Target) -> ModelMeasurement:
+    def ms(name: str) -> float:
+        return float(found[name]) / 1000
+
+    return ModelMeasurement(
+        median_ms=ms("latency_us"),
+        p10_ms=ms("p10_us"),
+        p90_ms=ms("p90_us"),
+        mad_ms=ms("mad_us"),
+        runs=int(found["runs"]),
+        blocks_ms=tuple(block / 1000 for block in found["blocks_us"]),
+        drift=float(found["drift"]),
+        sentinel_us=float(found["sentinel_us"]),
+        settled=bool(found["settled"]),
+        perturbation=found["perturbation"],
+        peak_memory_bytes=found["peak_memory_bytes"],
+        kernels=found["kernels"],
+        stand_in_weights=bool(found["stand_in_weights"]),
+        target=target,
+    )

@@ -1,0 +1,81 @@
+"""Timing one whole model as it is given. Runs in the process that measures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from graphs.errors import GraphError
+from profilers import protocol
+from profilers.bench import Bench
+from profilers.drift import DriftCurve
+from profilers.errors import MeasurementFailed
+from profilers.inputs import random_inputs
+from profilers.network import Facts, peak_memory
+from profilers.runnable import Binding, Runnable, make_runnable
+from profilers.runtimes.base import Loading, Session
+from profilers.timing import Timing, settle, time_blocks
+
+#: Parts that the time is divided into, with readings of the sentinel between them.
+_SEGMENTS = 4
+
+
+def time_model(bench: Bench, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Serve a ``model`` request of `profilers.worker`: ``file``, ``binding``, ``seconds``, ``reference_us``.
+
+    Raises:
+        MeasurementFailed: it cannot be read, bound, loaded or run.
+    """
+    try:
+        runnable = make_runnable(Path(request["file"]), Binding(**request["binding"]))
+    except GraphError as error:
+        raise MeasurementFailed("unsupported", str(error)) from error
+    how = Loading(bench.target.threads, profile=True, base=runnable.base)
+    with bench.runtime.load(runnable.source, how) as session:
+        session.feed(random_inputs(runnable.graph))
+        return _time(bench, session, runnable, float(request["seconds"]), request.get("reference_us"))
+
+
+def _time(
+    bench: Bench, session: Session, runnable: Runnable, seconds: float, reference_us: float | None
+) -> dict[str, Any]:
+    # Profiled runs warm the model up and say how much memory it takes; the profiler is off for what is timed.
+    settle(session.run, min(protocol.MODEL_SETTLE_SECONDS, seconds))
+    facts = _facts(session)
+    settled, per_run = settle(session.run, min(protocol.SETTLE_SECONDS, seconds / 4))
+    attempts = [
+        bench.attempt(lambda: time_blocks(session.run, per_run, seconds / _SEGMENTS, min_blocks=2))
+        for _ in range(_SEGMENTS)
+    ]
+    curve = DriftCurve(bench.readings, reference_us)
+    drifts = [curve.at(attempt.at) for attempt in attempts]
+    pairs = zip(attempts, drifts, strict=True)
+    blocks = [block / drift for attempt, drift in pairs for block in attempt.result.blocks_us]
+    timing = Timing.of(blocks, sum(attempt.result.runs for attempt in attempts))
+    perturbations = {attempt.describe() for attempt in attempts} - {None}
+    return {
+        "latency_us": timing.median_us,
+        "p10_us": timing.p10_us,
+        "p90_us": timing.p90_us,
+        "mad_us": timing.mad_us,
+        "runs": timing.runs,
+        "blocks_us": [block for attempt in attempts for block in attempt.result.blocks_us],
+        "drift": median(drifts),
+        "sentinel_us": median(reading.us for reading in bench.readings),
+        "settled": settled and bench.settled,
+        "perturbation": "; ".join(sorted(filter(None, perturbations))) or None,
+        "peak_memory_bytes": facts.peak_memory_bytes,
+        "kernels": facts.kernels,
+        "stand_in_weights": runnable.stand_in,
+    }
+
+
+def _facts(session: Session) -> Facts:
+    """Kernels and memory; nothing where the profile or the optimised graph is beyond us: timing needs neither."""
+    try:
+        profile = session.finish_profile()
+        return Facts(len(profile.events), peak_memory(session.executed_graph(), profile.activation_bytes))
+    except (MeasurementFailed, GraphError):
+        return Facts()

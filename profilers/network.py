@@ -1,0 +1,140 @@
+"""Measuring one network: its kernels inside it, the whole of it, or both in one session."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.dtypes import nbytes
+from graphs.hashing import graph_hash
+from graphs.ir import Graph
+from graphs.onnx_writer import write_onnx
+from lookup_tables.records import Measurement
+from profilers import protocol
+from profilers.bench import Attempt, Bench
+from profilers.inputs import random_inputs
+from profilers.matching import Executed, executed_kernels
+from profilers.runtimes.base import Loading, Session
+from profilers.timing import Timing, settle, time_blocks, trimmed_mean, without_collections
+
+
+def measure_network(
+    bench: Bench, graph: Graph, common: Measurement, *, kernels: bool, whole: bool
+) -> list[Measurement]:
+    """Time the kernels inside ``graph`` (inferred, bound), the whole of it, or both.
+
+    ``common`` holds what all records share (context, split, session); the results are not corrected for drift.
+    Kernels come first, in order of execution.
+
+    Raises:
+        MeasurementFailed: it cannot be loaded or run, or its profile cannot be understood.
+        GraphError: the runtime's optimised graph holds what inference does not know.
+    """
+    common = replace(common, model=graph_hash(graph), started_at=time.time())
+    records = []
+    with bench.runtime.load(write_onnx(graph), Loading(bench.target.threads, profile=kernels)) as session:
+        session.feed(random_inputs(graph))
+        settled, seconds = settle(session.run, protocol.MODEL_SETTLE_SECONDS)
+        common = replace(common, settled=settled and bench.settled)
+        facts = Facts()
+        if kernels:
+            profiled, facts = _profile(bench, session, seconds, common)
+            records += profiled
+        if whole:
+            attempt = bench.attempt(lambda: time_blocks(session.run, seconds, protocol.WHOLE_SECONDS))
+            records.append(whole_record(attempt, common, facts))
+    return records
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a profile says about the whole model; None without one."""
+
+    kernels: int | None = None
+    peak_memory_bytes: int | None = None
+
+
+def whole_record(attempt: Attempt[Timing], common: Measurement, facts: Facts) -> Measurement:
+    """The record of a model timed as a whole."""
+    timing = attempt.result
+    return replace(
+        common,
+        mode="whole_model",
+        error=None,
+        latency_us=timing.median_us,
+        p10_us=timing.p10_us,
+        p90_us=timing.p90_us,
+        mad_us=timing.mad_us,
+        runs=timing.runs,
+        blocks_us=timing.blocks_us,
+        perturbation=attempt.describe(),
+        kernels=facts.kernels,
+        peak_memory_bytes=facts.peak_memory_bytes,
+    )
+
+
+def runs_to_profile(seconds_per_run: float, seconds: float = protocol.PROFILED_SECONDS) -> int:
+    """As many as fit into ``seconds``, within the protocol's bounds."""
+    fitting = math.ceil(seconds / max(seconds_per_run, 1e-9))
+    return max(protocol.PROFILED_MIN_RUNS, min(protocol.PROFILED_MAX_RUNS, fitting))
+
+
+def peak_memory(executed: Graph, activation_bytes: int | None) -> int | None:
+    """Constants of the runtime's optimised graph and the peak that its allocator had handed out, in bytes."""
+    if activation_bytes is None:
+        return None
+    used = {tensor for node in executed.nodes for tensor in node.inputs}
+    constants = [p.type for name, p in executed.parameters.items() if name in used]
+    return activation_bytes + sum(nbytes(kind.dtype, kind.elements) for kind in constants)
+
+
+def _profile(bench: Bench, session: Session, seconds: float, common: Measurement) -> tuple[list[Measurement], Facts]:
+    """Profiled runs; each attempt makes the same number, and the columns of the calmer one are kept."""
+    runs = runs_to_profile(seconds)
+    made = 0
+
+    def measure() -> int:
+        nonlocal made
+        with without_collections():
+            for _ in range(runs):
+                session.run()
+        made += 1
+        return made
+
+    attempt = bench.attempt(measure)
+    profile = session.finish_profile()
+    executed = executed_kernels(session, profile)
+    start = len(profile.durations_us) - runs * (made - attempt.result + 1)
+    durations = profile.durations_us[start : start + runs] + protocol.PROFILER_ROUNDING_US
+    common = replace(common, mode="in_network", runs=runs, perturbation=attempt.describe())
+    labels = trimmed_mean(durations)
+    records = [
+        _kernel_record(found, position, durations[:, position], float(labels[position]), common)
+        for position, found in enumerate(executed)
+    ]
+    memory = peak_memory(session.executed_graph(), profile.activation_bytes)
+    return records, Facts(len(executed), memory)
+
+
+def _kernel_record(
+    found: Executed, position: int, durations: NDArray[np.float64], label: float, common: Measurement
+) -> Measurement:
+    if found.problem is not None:
+        detail = found.problem
+        return replace(common, kernel=found.kernel, position=position, error="unsupported", detail=detail, runs=0)
+    p10, middle, p90 = np.percentile(durations, (10, 50, 90))
+    return replace(
+        common,
+        error=None,
+        kernel=found.kernel,
+        position=position,
+        latency_us=label,
+        p10_us=float(p10),
+        p90_us=float(p90),
+        mad_us=float(np.median(np.abs(durations - middle))),
+        blocks_us=tuple(durations.tolist()),
+    )

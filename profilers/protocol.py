@@ -1,0 +1,60 @@
+"""The measuring protocol, version 1. A change of any number here that changes labels raises the version.
+
+*Warming up.* Once per process the sentinel runs until two successive blocks agree within `SETTLE_TOLERANCE`, for at
+most `SETTLE_SECONDS`; each model then runs until two successive blocks agree, for at most `MODEL_SETTLE_SECONDS`.
+What has not settled by then is measured and marked.
+
+*In-network kernels.* The model runs with the runtime's profiler on, at least `PROFILED_MIN_RUNS` times and for
+`PROFILED_SECONDS`; a kernel's label is the mean of its fastest `KEPT_SHARE` of runs. The profiler counts whole
+microseconds, rounded down: the mean over runs dithers, and `PROFILER_ROUNDING_US` is added back. What remains of its
+own cost (about 2 µs per kernel that the unprofiled run does not have) is left in the label, since composition fits it
+against whole models.
+
+*Whole models.* Blocks of runs without the profiler, in the same session directly afterwards; the label is the median
+over blocks of the time per run, and p10, p90 and the median absolute deviation are over blocks.
+
+*Isolated kernels.* A model of n copies of the kernel with the runtime's optimisations off. Copies are chained where the
+output can be the next input, else they all read the same input. Up to `SLOPE_BELOW_US` the label is the slope between
+n and 2n copies, which has no cost of the call in it; above, it is the block time less the time of an empty call.
+
+*Drift.* The sentinel, a fixed convolution, runs before and after every item. Where the two readings differ by more
+than `SENTINEL_TOLERANCE`, or the process lost the processor for more than `PREEMPTED_TOLERANCE` of the time, the item
+is measured once more and the calmer of the two attempts counts. Afterwards labels are divided by the local median of
+readings over their reference. The sentinel's working set is larger than the private caches, so that it slows down
+about as much as whole models do: a smaller one would correct too much.
+"""
+
+from __future__ import annotations
+
+PROTOCOL_VERSION = 1
+
+#: A block lasts at least this many times the timer's resolution.
+BLOCK_RESOLUTIONS = 20
+#: … and at least so long that the two calls of the clock do not matter.
+BLOCK_SECONDS = 0.0005
+
+SETTLE_TOLERANCE = 0.02
+SETTLE_SECONDS = 2.0
+MODEL_SETTLE_SECONDS = 0.05
+
+PROFILED_MIN_RUNS = 8
+PROFILED_MAX_RUNS = 60
+PROFILED_SECONDS = 0.12
+KEPT_SHARE = 0.8
+PROFILER_ROUNDING_US = 0.5
+
+WHOLE_SECONDS = 0.12
+WHOLE_BLOCKS = 30
+WHOLE_MIN_BLOCKS = 5
+
+ISOLATED_SECONDS = 0.02
+SLOPE_BELOW_US = 200.0
+#: Copies are chosen so that the shorter chain takes about this long.
+CHAIN_US = 200.0
+CHAIN_MAX = 64
+
+SENTINEL_RUNS = 5
+SENTINEL_TOLERANCE = 0.03
+PREEMPTED_TOLERANCE = 0.02
+#: Readings on either side that the drift of an item is the median of.
+DRIFT_WINDOW = 2

@@ -1,0 +1,144 @@
+"""onnxruntime's CPU provider."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.ir import Graph
+from graphs.lowering.profile import LoweringProfile
+from lookup_tables.records import ErrorKind
+from profilers.errors import MeasurementFailed, RuntimeNotInstalled
+from profilers.runtimes._nchwc_probe import nchwc_block
+from profilers.runtimes._ort_profile import DTYPES, read_profile
+from profilers.runtimes.base import InputSpec, Loading, RunProfile, Runtime, Session
+
+try:
+    import onnxruntime as ort
+except ImportError as error:  # pragma: no cover - the tests need it
+    raise RuntimeNotInstalled("onnxruntime is not installed; pip install 'archgauge[agent]'") from error
+
+_MEMORY_WORDS = ("bad_alloc", "bad allocation", "failed to allocate", "out of memory", "memoryerror")
+_MEMORY_FILES = Path("/dev/shm")
+_ROOM = 2 * 2**30
+
+
+class OnnxRuntimeCpu(Runtime):
+    """All optimisations, sequential execution, one thread pool; a target's options are session config entries."""
+
+    name = "onnxruntime"
+    provider = "CPUExecutionProvider"
+
+    def __init__(self, options: Mapping[str, str] | None = None) -> None:
+        super().__init__(options)
+        self.version = str(ort.__version__)
+
+    def lowering_profile(self) -> LoweringProfile:
+        from profilers.device import instruction_set
+
+        version = ".".join(self.version.split(".")[:2])
+        return LoweringProfile(self.name, version, self.provider, instruction_set(), nchwc_block(self))
+
+    def load(self, model: bytes | Path, how: Loading) -> Session:
+        return OrtSession(self, model, how)
+
+
+class OrtSession(Session):
+    """A session whose optimised model and profile, if wanted, go to a temporary folder in memory."""
+
+    def __init__(self, runtime: OnnxRuntimeCpu, model: bytes | Path, how: Loading) -> None:
+        self._folder = _temporary_folder() if how.profile else None
+        self._feed: dict[str, NDArray[Any]] = {}
+        try:
+            options = self._options(runtime, how)
+            source = model if isinstance(model, bytes) else str(model)
+            self._session = ort.InferenceSession(source, options, providers=[runtime.provider])
+        except Exception as error:  # the binding's exceptions have no common base but this
+            self.close()
+            raise _failure(error, "load") from error
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        self.inputs = tuple(
+            InputSpec(i.name, DTYPES.get(i.type[7:-1], i.type), tuple(i.shape)) for i in self._session.get_inputs()
+        )
+
+    def _options(self, runtime: OnnxRuntimeCpu, how: Loading) -> Any:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = how.threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        levels = ort.GraphOptimizationLevel
+        options.graph_optimization_level = levels.ORT_ENABLE_ALL if how.optimise else levels.ORT_DISABLE_ALL
+        options.log_severity_level = 4  # what goes wrong comes as an exception
+        if how.base is not None:
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(how.base))
+        if self._folder is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(self._folder / "profile")
+            options.optimized_model_filepath = str(self._folder / "optimised.onnx")
+            # Weights go to a file of their own that nobody reads: parsing the graph takes milliseconds then.
+            options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights.bin")
+        for name, value in runtime.options.items():
+            options.add_session_config_entry(name, value)
+        return options
+
+    def feed(self, values: Mapping[str, NDArray[Any]]) -> None:
+        self._feed = {name: np.ascontiguousarray(value) for name, value in values.items()}
+
+    def run(self) -> None:
+        try:
+            self._session.run(self._outputs, self._feed)
+        except Exception as error:
+            raise _failure(error, "run") from error
+
+    def finish_profile(self) -> RunProfile:
+        if self._folder is None:
+            raise ValueError("the session was loaded without a profiler")
+        try:
+            file = Path(self._session.end_profiling())
+        except Exception as error:
+            raise _failure(error, "profile") from error
+        try:
+            return read_profile(file)
+        finally:
+            file.unlink()
+
+    def executed_graph(self) -> Graph:
+        if self._folder is None:
+            raise ValueError("the session was loaded without a profiler")
+        return self._executed_graph
+
+    @cached_property
+    def _executed_graph(self) -> Graph:
+        from graphs.inference import infer
+        from graphs.onnx_reader import read_onnx
+
+        assert self._folder is not None
+        return infer(read_onnx((self._folder / "optimised.onnx").read_bytes()))
+
+    def close(self) -> None:
+        self._session = None
+        self._feed = {}
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _temporary_folder() -> Path:
+    """In memory where there is plenty of it, so that no disk is waited for."""
+    usable = _MEMORY_FILES.is_dir() and os.access(_MEMORY_FILES, os.W_OK)
+    room = usable and shutil.disk_usage(_MEMORY_FILES).free > _ROOM
+    return Path(tempfile.mkdtemp(prefix="archgauge-", dir=_MEMORY_FILES if room else None))
+
+
+def _failure(error: Exception, during: str) -> MeasurementFailed:
+    message = str(error).strip() or type(error).__name__
+    lower = f"{type(error).__name__} {message}".lower()
+    kind: ErrorKind = "oom" if any(word in lower for word in _MEMORY_WORDS) else "unsupported"
+    return MeasurementFailed(kind, f"onnxruntime could not {during} the model: {message[:500]}")
