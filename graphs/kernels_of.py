@@ -24,7 +24,8 @@ _FREE = frozenset({
     "activation_params", "activation_params_size", "scale", "mask_filter_value", "training_mode", "kernel_shape",
     "ratio", "cubic_coeff_a", "extrapolation_value", "value_int", "value_float", "min", "max", "spatial",
     "mean", "stash_type", "allowzero", "auto_pad", "channels", "noop_with_empty_axes", "detect_positive",
-    "detect_negative", "output_dtype", "fmod", "end", "start", "opset", "num_outputs",
+    "detect_negative", "output_dtype", "fmod", "end", "start", "opset", "num_outputs", "activation_alpha",
+    "activation_beta", "activation_gamma", "activations", "clip",
 })  # fmt: skip
 
 #: Constant inputs whose value decides the cost and is not visible in the output shape.

@@ -30,6 +30,26 @@ def eliminate_cast(r: Rewriter, node: Node) -> None:
         r.bypass(node)
 
 
+#: Bits of mantissa and exponent range grow along each chain: a cast to the right loses nothing.
+_WIDER = {
+    "float16": {"float32", "float64"}, "bfloat16": {"float32", "float64"}, "float32": {"float64"},
+    "int8": {"int16", "int32", "int64"}, "int16": {"int32", "int64"}, "int32": {"int64"},
+    "uint8": {"uint16", "uint32", "uint64"}, "uint16": {"uint32", "uint64"}, "uint32": {"uint64"},
+}  # fmt: skip
+
+
+def eliminate_cast_pair(r: Rewriter, node: Node) -> None:
+    """There and back: a cast to a wider type, then to the first one again."""
+    before = r.producer(node.inputs[0])
+    if before is None or before.op != "Cast":
+        return
+    source = before.inputs[0]
+    if r.dtype(source) == r.dtype(node.outputs[0]) and r.dtype(before.outputs[0]) in _WIDER.get(r.dtype(source), ()):
+        r.bypass(node, source)
+        if r.alive(before) and not r.edges(before) and not r.gives_output(before):
+            r.remove(before)
+
+
 def eliminate_expand(r: Rewriter, node: Node) -> None:
     if r.is_constant(node.inputs[1]) and r.shape(node.inputs[0]) == r.shape(node.outputs[0]):
         r.bypass(node)

@@ -19,6 +19,38 @@ GEMM_ACTIVATIONS = frozenset(
 )
 
 
+def fuse_matmul_add_early(r: Rewriter, node: Node) -> None:
+    """As `fuse_matmul_add`, but the products of a BERT attention block wait until the attention fusion has had its try."""
+    add = r.sole_user(node)
+    if add is not None and add.op == "Add" and len(r.shape(node.inputs[0])) != 2 and _in_attention_block(r, node, add):
+        return
+    fuse_matmul_add(r, node)
+
+
+def _in_attention_block(r: Rewriter, matmul: Node, add: Node) -> bool:
+    """Between a layer norm with three products and the sum of their outcome and the norm's own output."""
+    norm = r.producer(matmul.inputs[0])
+    if norm is not None and norm.op == "LayerNormalization" and _attention_sum(r, norm) is not None:
+        return True
+    for total in r.users(add.outputs[0]):
+        for tensor in total.inputs:
+            norm = r.producer(tensor)
+            if norm is not None and norm.op == "LayerNormalization" and _attention_sum(r, norm) is add:
+                return True
+    return False
+
+
+def _attention_sum(r: Rewriter, norm: Node) -> Node | None:
+    """The Add (of a bias) that is added to the output of ``norm``, whose other users are three MatMuls."""
+    users = r.users(norm.outputs[0])
+    totals = [u for u in users if u.op == "Add"]
+    if len(users) != 4 or len(totals) != 1 or sum(u.op == "MatMul" for u in users) != 3:
+        return None
+    first, second = totals[0].inputs
+    before = r.producer(second if first == norm.outputs[0] else first)
+    return before if before is not None and before.op == "Add" else None
+
+
 def fuse_matmul_add(r: Rewriter, node: Node) -> None:
     """MatMul with a matrix on the right, then Add of a bias: Gemm, between two Reshapes where the left is not a matrix."""
     add = r.sole_user(node)

@@ -54,7 +54,7 @@ _REWRITE_RULES = Pass(
     {
         "Identity": (eliminations.eliminate_identity,), "Dropout": (eliminations.eliminate_dropout,),
         "Slice": (eliminations.eliminate_slice,), "Expand": (eliminations.eliminate_expand,),
-        "Cast": (eliminations.eliminate_cast,), "Add": (eliminations.eliminate_noop,),
+        "Cast": (eliminations.eliminate_cast, eliminations.eliminate_cast_pair), "Add": (eliminations.eliminate_noop,),
         "Sub": (eliminations.eliminate_noop,), "Mul": (eliminations.eliminate_noop,),
         "Div": (eliminations.eliminate_noop, activations.fuse_div_mul), "Relu": (conv_fusions.fuse_relu_clip,),
         "Gemm": (matmul_fusions.fuse_gemm_sum, matmul_fusions.fuse_gemm_transposes), "Not": (activations.fuse_not_where,),
@@ -65,8 +65,7 @@ _REWRITE_RULES = Pass(
 
 LEVEL_1: tuple[Pass, ...] = (
     _REWRITE_RULES,
-    Pass("matmul + add", _rules(matmul_fusions.fuse_matmul_add, "MatMul")),
-    Pass("batched transposes", _rules(shape_fusions.fuse_batched_transpose, "Reshape")),
+    Pass("matmul + add", _rules(matmul_fusions.fuse_matmul_add_early, "MatMul")),
     Pass("reshape chains", _rules(shape_fusions.fuse_reshapes, "Reshape", "Squeeze", "Unsqueeze")),
     Pass("gelu", _rules(activations.fuse_standard_gelu, "Div", "Mul")),
     Pass("layer norm", _rules(norm_fusions.fuse_standard_layer_norm, "ReduceMean")),
@@ -87,6 +86,7 @@ LEVEL_2_BEFORE_SPLITS: tuple[Pass, ...] = (
 )
 
 LEVEL_2_AFTER_SPLITS: tuple[Pass, ...] = (
+    Pass("matmul + add", _rules(matmul_fusions.fuse_matmul_add, "MatMul")),
     Pass("matmul transposes", _rules(matmul_fusions.fuse_matmul_transposes, "MatMul", "com.microsoft.FusedMatMul")),
     Pass("bias gelu", _rules(activations.fuse_bias_gelu, "Add")),
     Pass("skip layer norm", _rules(norm_fusions.fuse_skip_layer_norm, "LayerNormalization")),

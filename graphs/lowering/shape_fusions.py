@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,8 @@ from graphs.lowering.rewriter import Rewriter, merged_origin
 def split_picks(r: Rewriter, tensor: str) -> None:
     """Users that pick parts along one axis (single indices, or slices) that tile it become one Split, and Squeezes."""
     users = r.users(tensor)
-    if len(users) < 2 or r.is_output(tensor) or (made := r.producer(tensor)) is not None and made.op == "Shape":
+    made = r.producer(tensor)
+    if r.opset < 13 or len(users) < 2 or r.is_output(tensor) or (made is not None and made.op == "Shape"):
         return
     shape = r.shape(tensor)
     parts = [_part(r, user, tensor, shape) for user in users]
@@ -97,29 +97,6 @@ def fuse_reshapes(r: Rewriter, node: Node) -> None:
         chain.append(user)
     if len(chain) > 1:
         r.fuse(chain, "Reshape", [node.inputs[0], r.int_constant(r.shape(chain[-1].outputs[0]))])
-
-
-def fuse_batched_transpose(r: Rewriter, node: Node) -> None:
-    """Reshape to a batch of matrices, Transpose of each, Reshape that splits the batch: one Transpose with batch dimensions."""
-    transpose = r.sole_user(node)
-    if transpose is None or transpose.op != "Transpose":
-        return
-    last = r.sole_user(transpose)
-    perm = transpose.attributes.get("perm")
-    if last is None or last.op != "Reshape" or not isinstance(perm, tuple) or perm[0] != 0:
-        return
-    before, merged, after = r.shape(node.inputs[0]), r.shape(node.outputs[0]), r.shape(last.outputs[0])
-    lead = len(after) - len(merged) + 1
-    if lead < 2 or prod(after[:lead]) != merged[0] or after[lead:] != r.shape(transpose.outputs[0])[1:]:
-        return
-    split = (*after[:lead], *merged[1:])
-    whole = (*range(lead), *(int(p) + lead - 1 for p in perm[1:]))
-    source = node.inputs[0]
-    if split != before:
-        t = TensorType(r.dtype(source), split)
-        source = r.tensor(t, "batched")
-        r.add(Node("Reshape", [node.inputs[0], r.int_constant(split)], [source], {}, "", node.name, node.origin))
-    r.fuse([node, transpose, last], "Transpose", [source], "", {"perm": whole})
 
 
 def merge_equal(r: Rewriter) -> None:

@@ -300,7 +300,7 @@ def _reshape(p: Push) -> bool:
     """A Reshape that only moves ones around is a transpose."""
     before, after = list(p.r.shape(p.node.inputs[0])), p.r.shape(p.node.outputs[0])
     if len(before) != len(after):
-        return not p.assigned and _spatial_reshape(p, before, after)
+        return not p.assigned and _split_reshape(p, before, after)
     perm = []
     for size in after:
         for i, d in enumerate(before):
@@ -315,20 +315,24 @@ def _reshape(p: Push) -> bool:
     return _merge(p, tuple(perm))
 
 
-def _spatial_reshape(p: Push, before: list[int], after: tuple[int, ...]) -> bool:
-    """A Reshape that leaves batch and channels alone works as well on the other layout."""
-    rank, out = len(before), len(after)
-    if rank < 3 or out < 3 or before[0] != after[0]:
+def _split_reshape(p: Push, before: list[int], after: tuple[int, ...]) -> bool:
+    """A Reshape that only splits dimensions works as well on the other order of them."""
+    groups, i = [], 0
+    for size in before:
+        group, product = [], 1
+        while i < len(after) and (product < size or not group):
+            group.append(i)
+            product *= after[i]
+            i += 1
+        if product != size or not group:
+            return False
+        groups.append(group)
+    if i != len(after):
         return False
-    if p.perm == _channels_first(rank) and before[1] == after[1]:
-        perm = _channels_first(out)
-    elif p.perm == _channels_last(rank) and before[-1] == after[-1]:
-        perm = _channels_last(out)
-    else:
-        return False
+    order = [axis for source in p.inverse for axis in groups[source]]
     p.transpose_input(0)
-    p.r.set_input(p.node, 1, p.r.int_constant(after[i] for i in invert(perm)))
-    p.transpose_outputs(perm)
+    p.r.set_input(p.node, 1, p.r.int_constant(after[axis] for axis in order))
+    p.transpose_outputs(invert(tuple(order)))
     return True
 
 
