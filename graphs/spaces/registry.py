@@ -28,6 +28,7 @@ from graphs.spaces import (
 from graphs.spaces.builder import GraphBuilder, TooLarge
 from graphs.spaces.draw import Draw
 from graphs.spaces.quantisation import quantise
+from graphs.spaces.references import is_reference
 from graphs.spaces.style import Exporter, draw_style, for_quantising
 from graphs.validation import validate
 
@@ -36,6 +37,9 @@ Build = Callable[[GraphBuilder, Draw], str]
 #: A network is drawn again until its estimated work (floating-point operations) is in this range.
 WORK = (0.3e9, 6e9)
 WHOLE_WORK = (0.6e9, 14e9)
+
+#: Quantised operators take longer than their arithmetic suggests.
+INT8_WORK = 0.4
 
 #: Elements of weights: more take too long to prepare, except where they are the point.
 MAX_WEIGHTS = 45_000_000
@@ -66,9 +70,16 @@ class Family:
     max_weights: int = MAX_WEIGHTS
     precision: Literal["fp32", "int8"] = "fp32"
 
+    @property
+    def stem(self) -> str:
+        """The name without its suffixes: ``resnet`` for ``resnet-whole-int8``."""
+        return self.name.removesuffix(INT8).removesuffix(WHOLE)
+
     def sample(self, seed: int) -> Graph:
-        """The network with this seed: static, inferred, neither tiny nor huge."""
+        """The network with this seed: static, inferred, neither tiny nor huge, and none of the references."""
         low, high = WHOLE_WORK if self.whole else WORK
+        if self.precision == "int8":
+            low, high = low * INT8_WORK, high * INT8_WORK
         for attempt in range(_ATTEMPTS):
             draw = Draw(f"{self.name}:{seed}:{attempt}", whole=self.whole)
             style = draw_style(draw, self.exporters)
@@ -79,9 +90,12 @@ class Family:
                 output = self.build(b, draw)
             except TooLarge:
                 continue
-            if b.work >= low:
-                graph = b.finish(output)
-                return _checked(quantise(graph, draw) if self.precision == "int8" else graph)
+            if b.work < low:
+                continue
+            graph = b.finish(output)
+            graph = _checked(quantise(graph, draw) if self.precision == "int8" else graph)
+            if not is_reference(graph):
+                return graph
         raise RuntimeError(f"{_ATTEMPTS} draws of {self.name}:{seed} were all too large or too small")
 
 
