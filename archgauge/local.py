@@ -72,7 +72,7 @@ class LocalPricing:
 def _architecture(file: Path) -> OnnxArchitecture | GraphArchitecture:
     try:
         if file.suffix.lower() != ".json":
-            return OnnxArchitecture(onnx=strip_file(file))
+            return OnnxArchitecture(format="onnx", onnx=strip_file(file))
         graph = json.loads(file.read_bytes())
     except OSError as error:
         raise UnreadableModel(f"{file}: {error.strerror or error}") from error
@@ -80,4 +80,4 @@ def _architecture(file: Path) -> OnnxArchitecture | GraphArchitecture:
         raise UnreadableModel(f"{file}: not a JSON graph: {error}") from error
     if not isinstance(graph, Mapping):
         raise UnreadableModel(f"{file}: not a JSON graph: the outermost value is a {type(graph).__name__}")
-    return GraphArchitecture(graph=dict(graph))
+    return GraphArchitecture(format="graph", graph=dict(graph))

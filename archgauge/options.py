@@ -80,6 +80,10 @@ input_shapes = click.option(
     "--shape", "input_shapes", metavar="INPUT=1,3,320,320", type=shape, multiple=True, callback=_mapping,
     help="Gives an input its shape; may be repeated.",
 )  # fmt: skip
+seconds = click.option(
+    "--seconds", type=click.FloatRange(0.05, 600), default=2.0, show_default=True, metavar="S",
+    help="Time to spend on each model.",
+)  # fmt: skip
 json_output = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, to standard output.")
 seed = click.option("--seed", metavar="N", type=click.IntRange(0), default=0, help="Seed of all random choices.")
 

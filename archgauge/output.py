@@ -40,11 +40,12 @@ def print_json(data: Any) -> None:
     sys.stdout.write("\n")
 
 
-def table(*columns: str, title: str | None = None) -> Table:
-    """A plain table whose first column is text and whose other ones are numbers."""
-    result = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+def table(*columns: str, words: tuple[str, ...] = ()) -> Table:
+    """A plain table of numbers, whose first column and those in ``words`` hold text; only the latter wrap."""
+    result = Table(box=None, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):
-        result.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
+        text = index == 0 or column in words
+        result.add_column(column, justify="left" if text else "right", no_wrap=column not in words)
     return result
 
 

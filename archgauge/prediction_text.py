@@ -49,7 +49,7 @@ def _facts(prediction: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _kernels(kernels: list[Mapping[str, Any]]) -> Any:
-    result = table("kernel", "ms", "low", "high", "source", "bound", "nodes")
+    result = table("kernel", "ms", "low", "high", "source", "bound", "nodes", words=("source", "bound", "nodes"))
     for kernel in kernels:
         nodes = ", ".join(kernel["nodes"])
         result.add_row(

@@ -1,0 +1,61 @@
+"""``archgauge measure``: how long models really take here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from archgauge import options
+
+
+@click.command(
+    epilog=options.examples(
+        "archgauge measure model.onnx", "archgauge measure --threads 2 --batch-size 8 --json *.onnx"
+    )
+)
+@options.files
+@options.target
+@options.model_options
+@options.threads
+@options.seconds
+@options.data_dir
+@options.json_output
+def command(
+    files: tuple[Path, ...], target: str | None, threads: int | None, seconds: float, data_dir: Path, as_json: bool,
+    **bindings: Any,
+) -> int:  # fmt: skip
+    """Run whole models here under the measuring protocol, with the target's threads.
+
+    Models whose weights are missing run with stand-in weights. Exit status 1 if any model cannot be measured; the
+    others are.
+    """
+    from archgauge import models
+    from archgauge.measuring import measure_all, threads_of
+    from archgauge.output import milliseconds, print_json, stdout, table
+
+    count = threads or threads_of(target, data_dir)
+    found = measure_all(dict(zip(files, files, strict=True)), bindings, threads=count, seconds=seconds)
+    for file, error in found.failures.items():
+        click.echo(f"error: {file}: {error}", err=True)
+    if as_json:
+        rows = [
+            {"file": str(file), **found.rounds[0][file].to_json()}
+            if file in found.rounds[0]
+            else {"file": str(file), "error": found.failures[file]}
+            for file in files
+        ]
+        print_json(rows)
+    elif found.rounds[0]:
+        names = models.names(files)
+        rows_for_people = table(
+            "model", "median ms", "p10", "p90", "MAD", "runs", "peak MiB", "notes", words=("notes",)
+        )
+        for file, m in found.rounds[0].items():
+            memory = "–" if m.peak_memory_bytes is None else f"{m.peak_memory_bytes / 2**20:.1f}"
+            notes = "; ".join(filter(None, ["" if m.settled else "unsettled", m.perturbation]))
+            times = (milliseconds(value) for value in (m.median_ms, m.p10_ms, m.p90_ms, m.mad_ms))
+            rows_for_people.add_row(names[file], *times, f"{m.runs:,}", memory, notes)
+        stdout().print(rows_for_people)
+    return 1 if found.failures else 0

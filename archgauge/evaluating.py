@@ -1,0 +1,109 @@
+"""Predict files with a store's predictor, measure them on this machine, and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from archgauge import models
+from archgauge.comparing import Comparison, summarise
+from archgauge.errors import CommandError, explain
+from archgauge.local import LocalPricing
+from archgauge.measuring import checked_target, measure_all
+from archgauge.output import progress
+from service.store import Store
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Models that could be compared, and why others could not."""
+
+    target: str
+    predictor: str
+    comparisons: list[Comparison]
+    noise_floor: float | None
+    apart_s: float | None
+    failures: dict[Path, str] = field(default_factory=dict)
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        return summarise(self.comparisons, self.apart_s)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "target": self.target, "predictor": self.predictor,
+            "metrics": {**self.summary, "noise_floor": self.noise_floor},
+            "models": [comparison.to_json() for comparison in self.comparisons],
+            "failures": [{"file": str(file), "error": error} for file, error in self.failures.items()],
+        }  # fmt: skip
+
+
+def evaluate(
+    files: Sequence[Path],
+    target: str | None,
+    bindings: Mapping[str, Any],
+    *,
+    seconds: float,
+    rounds: int,
+    data_dir: Path,
+) -> Evaluation:
+    """Predict all files, then measure those that could be predicted, in rounds.
+
+    Raises CommandError where the target is not this machine as it is now.
+    """
+    failures: dict[Path, str] = {}
+    predictions: dict[Path, Mapping[str, Any]] = {}
+    with LocalPricing(data_dir) as pricing:
+        predictor = pricing.store.promoted(target)
+        threads = local_threads(pricing.store, predictor.target_id)
+        reference_us = sentinel_reference(pricing.store, predictor.target_id, predictor.tables)
+        with progress("Predicting") as report:
+            for index, file in enumerate(files):
+                report(index / len(files), file.name)
+                try:
+                    answer = pricing.answer(file, [predictor.target_id], predictor=predictor.version, **bindings)
+                except Exception as error:
+                    line = explain(error)
+                    if line is None:
+                        raise
+                    failures[file] = line
+                else:
+                    predictions[file] = answer["predictions"][0]
+    measured = measure_all(
+        {file: file for file in predictions}, bindings, threads=threads, seconds=seconds, rounds=rounds,
+        reference_us=reference_us,
+    )  # fmt: skip
+    names = models.names(files)
+    comparisons = [
+        Comparison(names[file], prediction, tuple(found[file] for found in measured.rounds))
+        for file, prediction in predictions.items()
+        if file not in measured.failures
+    ]
+    return Evaluation(
+        predictor.target_id, predictor.version, comparisons, predictor.report.get("noise_floor"), measured.apart_s,
+        failures | measured.failures,
+    )  # fmt: skip
+
+
+def local_threads(store: Store, target_id: str) -> int:
+    """The threads of a target that must be this machine as it is now; raises CommandError where it is not."""
+    threads = int(store.target(target_id).document["threads"])
+    here = checked_target(threads).id
+    if here != target_id:
+        raise CommandError(
+            f"predictions are for {target_id}, but this machine is {here} now; "
+            "run `archgauge profile` here, or name another --target"
+        )
+    return threads
+
+
+def sentinel_reference(store: Store, target_id: str, tables: Sequence[str]) -> float | None:
+    """The sentinel's time (µs) that the table's latencies are relative to; None where the table does not say."""
+    for version in tables:
+        report = store.table(version, target_id).manifest.get("report", {})
+        if report.get("sentinel_us"):
+            return float(report["sentinel_us"])
+    return None

@@ -1,0 +1,98 @@
+"""Whole models, measured one after the other, once or in several rounds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from archgauge.errors import CommandError, explain
+from archgauge.output import progress
+from profilers import MeasurementFailed, ModelMeasurement, ModelMeter
+
+if TYPE_CHECKING:
+    from lookup_tables import Target
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass
+class Measured(Generic[K]):
+    """What measuring several models gave: per round the models that could be measured, and why others could not.
+
+    Rounds run in processes of their own. ``apart_s`` is the mean time between two measurements of the same model.
+    """
+
+    rounds: list[dict[K, ModelMeasurement]]
+    failures: dict[K, str] = field(default_factory=dict)
+    apart_s: float | None = None
+
+
+def measure_all(
+    models: Mapping[K, Path],
+    bindings: Mapping[str, Any],
+    *,
+    threads: int = 1,
+    seconds: float = 2.0,
+    rounds: int = 1,
+    reference_us: float | None = None,
+) -> Measured[K]:
+    """Measure every model for about ``seconds`` in each of ``rounds``, each of which goes through all models."""
+    result: Measured[K] = Measured([{} for _ in range(rounds)])
+    target = checked_target(threads)
+    begun = time.monotonic()
+    with progress("Measuring") as report:
+        for number in range(rounds):
+            with ModelMeter(target, reference_us=reference_us) as meter:
+                for index, (key, file) in enumerate(models.items()):
+                    report((number + index / len(models)) / rounds, file.name)
+                    if key not in result.failures:
+                        _measure(meter, key, file, bindings, seconds, result, number)
+    if rounds > 1:
+        result.apart_s = (time.monotonic() - begun) / rounds
+    return result
+
+
+def _measure(
+    meter: ModelMeter,
+    key: K,
+    file: Path,
+    bindings: Mapping[str, Any],
+    seconds: float,
+    result: Measured[K],
+    number: int,
+) -> None:
+    try:
+        result.rounds[number][key] = meter.measure(file, seconds=seconds, **bindings)
+    except (MeasurementFailed, OSError) as error:
+        result.failures[key] = explain(error) or str(error)
+        for each in result.rounds:
+            each.pop(key, None)
+
+
+def checked_target(threads: int) -> Target:
+    """This machine with the installed runtime; raises CommandError for more threads than it has."""
+    from profilers import local_target
+
+    try:
+        return local_target(threads)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def threads_of(target: str | None, data_dir: Path) -> int:
+    """Threads of the named target, or of the one promoted last; 1 where there is no store to ask."""
+    if target is None and (find_spec("sqlalchemy") is None or not data_dir.exists()):
+        return 1
+    from archgauge.local import open_store
+    from service.errors import NoPredictor
+
+    with open_store(data_dir) as store:
+        try:
+            target_id = target or store.promoted().target_id
+        except NoPredictor:
+            return 1
+        return int(store.target(target_id).document.get("threads", 1))
