@@ -23,6 +23,9 @@ _OTHERS = frozenset({
 _CLAMPS = frozenset({"Relu", "Clip"})
 
 
+_WEIGHT_SCALE = 0.001
+
+
 @dataclass(frozen=True, slots=True)
 class _Scheme:
     """The quantiser's settings for one graph."""
@@ -154,8 +157,15 @@ class _Quantiser:
             if parameter is None or parameter.type.dtype != "float32" or node.op in _MOVING:
                 continue
             bias = index == 2 and node.op in ("Conv", "Gemm")
-            done[index] = self._stored(name, parameter.type, *self._coding(node, index, parameter.type, bias))
+            scale = self._bias_scale(node) if bias else _WEIGHT_SCALE
+            done[index] = self._stored(name, parameter.type, *self._coding(node, index, parameter.type, bias), scale)
         return done
+
+    def _bias_scale(self, node: Node) -> float:
+        """Runtimes take a bias in only at the scale of the products that it is added to."""
+        limits = self.ranges.get(node.inputs[0])
+        value = self.graph.parameters[limits[0]].value if limits else None
+        return float(np.float32(value) * np.float32(_WEIGHT_SCALE)) if value is not None else _WEIGHT_SCALE
 
     def _coding(self, node: Node, index: int, kind: TensorType, bias: bool) -> tuple[str, int | None]:
         """The stored dtype of a constant, and the axis along which its scale varies."""
@@ -169,12 +179,12 @@ class _Quantiser:
             return "int8", 0
         return "int8", 0 if node.attributes.get("transB") else len(kind.shape) - 1
 
-    def _stored(self, name: str, kind: TensorType, dtype: str, axis: int | None) -> str:
+    def _stored(self, name: str, kind: TensorType, dtype: str, axis: int | None, scale: float) -> str:
         """The dequantised form of the constant ``name``, made once."""
         if name not in self.weights:
             shape = () if axis is None else (kind.dims[axis],)
             limits = [
-                self._constant("scale", "float32", shape, 0.001), self._constant("zero_point", dtype, shape, 0),
+                self._constant("scale", "float32", shape, scale), self._constant("zero_point", dtype, shape, 0),
             ]  # fmt: skip
             coded = f"{name}_stored"
             self.graph.types[coded] = TensorType(dtype, kind.shape)
