@@ -49,10 +49,10 @@ REQUESTS: dict[str, Any] = {
         },
     },
     "shapes": {
-        "summary": "Another input shape, priced as far as possible",
+        "summary": "Inputs by their whole shapes, priced as far as possible",
         "value": {
             "architecture": {"format": "graph", "graph": TINY_GRAPH},
-            "input_shapes": {"x": [1, 3, 64, 64]},
+            "input_shapes": {"x": [4, 3, 32, 32]},
             "strict": False,
         },
     },
@@ -64,7 +64,7 @@ ONNX_FILES: dict[str, Any] = {
 }
 
 TARGET_ID = "example-cpu-onnxruntime-1.31.1-cpu-1t-0a1b2c3d"
-TABLE_VERSION = "v0001-4e5f6a7b"
+TABLE_VERSION = "v0002-4e5f6a7b"
 PREDICTOR_VERSION = "v0001-8c9d0e1f"
 PREDICTION_ID = "0192f1c6-0d5b-7c43-9a57-5b8f2a6f0c11"
 
@@ -112,7 +112,8 @@ TARGET: dict[str, Any] = {
 }
 
 LOOKUP_TABLE: dict[str, Any] = {
-    "target": TARGET_ID, "version": TABLE_VERSION, "parent": None, "rows": 30412, "created_at": "2026-01-02T03:04:05Z",
+    "target": TARGET_ID, "version": TABLE_VERSION, "parent": "v0001-2b3c4d5e", "rows": 30412,
+    "created_at": "2026-01-02T03:04:05Z",
 }  # fmt: skip
 
 PREDICTOR: dict[str, Any] = {

@@ -1,12 +1,14 @@
 """The database: connections, schema, migrations and repositories. SQLAlchemy is used nowhere else."""
 
 from service.db.engine import Database, sqlite_url
-from service.db.migrate import current_revision, newest_revision, upgrade
+from service.db.migrate import current_revision, upgrade
+from service.db.migrations import HEAD
 from service.db.predictions import Predictions
 from service.db.records import PredictionRecord, PredictorRecord, PromotionRecord, TableRecord, TargetRecord
 from service.db.versions import Versions
 
 __all__ = [
+    "HEAD",
     "Database",
     "PredictionRecord",
     "Predictions",
@@ -16,7 +18,6 @@ __all__ = [
     "TargetRecord",
     "Versions",
     "current_revision",
-    "newest_revision",
     "sqlite_url",
     "upgrade",
 ]

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, Pool
 
 BUSY_TIMEOUT_S = 15.0
 
@@ -46,9 +46,19 @@ class Database:
         """A connection for a writing transaction without a session, as migrations need it."""
         return self._writer.connect()
 
+    @contextmanager
+    def probe(self) -> Iterator[Connection]:
+        """A new connection, for the database as it is now; a pooled one might still hold a file that is gone."""
+        engine = _create_engine(self.url, poolclass=NullPool)
+        with engine.connect() as connection:
+            yield connection
+
     def ping(self) -> None:
         """Raise if the database does not answer."""
-        with self.engine.connect() as connection:
+        file = make_url(self.url).database
+        if self.engine.dialect.name == "sqlite" and not Path(str(file)).is_file():
+            raise FileNotFoundError(f"the database file {file} is gone")
+        with self.probe() as connection:
             connection.execute(text("SELECT 1"))
 
     def close(self) -> None:
@@ -60,14 +70,14 @@ def sqlite_url(file: Path) -> str:
     return f"sqlite:///{file}"
 
 
-def _create_engine(url: str) -> Engine:
+def _create_engine(url: str, poolclass: type[Pool] | None = None) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, poolclass=poolclass)
     if parsed.database in (None, "", ":memory:"):
         raise ValueError("an in-memory database would lose everything; give a file: sqlite:////path/archgauge.db")
     Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, poolclass=poolclass)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

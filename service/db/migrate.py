@@ -3,47 +3,55 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
 
 from service.db.engine import Database
+from service.db.migrations import HEAD
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
-def upgrade(database: Database | str, revision: str = "head") -> None:
+def upgrade(database: Database | str) -> None:
     """Apply the migrations that are missing, all or none. Several processes may try at once: one does, the others wait.
 
     ``database`` may be a URL.
     """
     opened = Database(database) if isinstance(database, str) else database
     try:
-        with opened.writing() as connection, connection.begin():
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
+        if current_revision(opened) != HEAD:
+            _upgrade(opened)
     finally:
         if opened is not database:
             opened.close()
 
 
 def current_revision(database: Database) -> str | None:
-    """The revision that the database is at; None for an empty one."""
-    with database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+    """The revision that the database is at now; None for an empty one."""
+    with database.probe() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return revision
 
 
-def newest_revision() -> str:
-    """The revision that this version of ArchGauge needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return head
+def _upgrade(database: Database) -> None:
+    from alembic import command
+
+    with database.writing() as connection, connection.begin():
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, HEAD)
 
 
-def _config() -> Config:
+def alembic_config() -> Config:
+    """Alembic's configuration, which is nothing but the place of the migrations."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from archgauge_client.wire import Health
 from service import examples
-from service.db import current_revision, newest_revision
+from service.db import HEAD, current_revision
 from service.errors import NotReady, ServiceError
 from service.logs import log
 from service.openapi import answer, problem_responses
@@ -59,6 +59,6 @@ def _check(probe: Callable[[], object]) -> str:
 
 
 def _migrations(service: Service) -> None:
-    current, newest = current_revision(service.store.database), newest_revision()
-    if current != newest:
-        raise ServiceError(f"the database is at revision {current}, not {newest}; run `archgauge db upgrade`")
+    current = current_revision(service.store.database)
+    if current != HEAD:
+        raise ServiceError(f"the database is at revision {current}, not {HEAD}; run `archgauge db upgrade`")

@@ -54,7 +54,7 @@ async def predict_onnx(
         list[str] | None, Query(description="NAME=SIZE of a symbolic dimension; repeat it.", examples=["batch=8"])
     ] = None,
     shape: Annotated[
-        list[str] | None, Query(description="INPUT=1,3,320,320; repeat it.", examples=["x=1,3,64,64"])
+        list[str] | None, Query(description="INPUT=1,3,320,320; repeat it.", examples=["x=4,3,32,32"])
     ] = None,
     detail: Annotated[Detail, Query(description="`kernels` lists every kernel.")] = "summary",
     confidence: Annotated[float, Query(ge=0.5, lt=1.0, description="Nominal coverage of the intervals.")] = 0.9,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -10,10 +13,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from service.db import (
+    HEAD,
     Database,
     PredictionRecord,
     Predictions,
@@ -22,10 +27,10 @@ from service.db import (
     TargetRecord,
     Versions,
     current_revision,
-    newest_revision,
     sqlite_url,
     upgrade,
 )
+from service.db.migrate import alembic_config
 from service.db.models import Base
 from service.ids import new_id
 
@@ -50,12 +55,19 @@ def test_migrations_make_what_the_models_describe(database: Database) -> None:
         assert compare_metadata(context, Base.metadata) == []
 
 
+def test_the_newest_revision_is_known_without_alembic() -> None:
+    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == HEAD
+    code = "import sys, service.store; sys.exit('alembic' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+
+
 def test_a_new_database_has_no_revision_and_upgrading_is_idempotent(tmp_path: Path) -> None:
     database = Database(sqlite_url(tmp_path / "a.db"))
     assert current_revision(database) is None
     upgrade(database)
     upgrade(database)
-    assert current_revision(database) == newest_revision()
+    assert current_revision(database) == HEAD
     database.close()
 
 
@@ -63,7 +75,7 @@ def test_upgrading_by_url(tmp_path: Path) -> None:
     url = sqlite_url(tmp_path / "a.db")
     upgrade(url)
     database = Database(url)
-    assert current_revision(database) == newest_revision()
+    assert current_revision(database) == HEAD
     database.close()
 
 
