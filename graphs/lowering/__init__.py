@@ -67,6 +67,8 @@ def _level_1(r: Rewriter, profile: LoweringProfile, quantised: bool) -> None:
         qdq_propagation.separate_dequantisers(r)
     r.sort()
     move_transposes(r, assigned=False)
+    if quantised:
+        qdq_propagation.drop_empty_pairs(r)
 
 
 def _level_2(r: Rewriter, profile: LoweringProfile, quantised: bool) -> None:
@@ -74,6 +76,9 @@ def _level_2(r: Rewriter, profile: LoweringProfile, quantised: bool) -> None:
     r.sort()
     move_transposes(r, assigned=True)
     if quantised:
+        qdq_propagation.drop_empty_pairs(r)
+        if profile.isa in ("avx2", "avx512"):
+            qdq_propagation.activations_to_unsigned(r)
         r.sort()
         qdq_fusions.fuse_quantised(r)
     _apply(r, LEVEL_2_BEFORE_SPLITS, profile)

@@ -7,7 +7,7 @@ After onnxruntime's QDQSelectorActionTransformer, QDQS8ToU8Transformer, ReluQuan
 from __future__ import annotations
 
 from graphs.ir import Attribute, Node
-from graphs.lowering.qdq_propagation import per_tensor
+from graphs.lowering.qdq_propagation import per_tensor, same_parameters
 from graphs.lowering.rewriter import Rewriter, merged_origin
 
 _MICROSOFT = "com.microsoft"
@@ -46,15 +46,6 @@ def _params(node: Node) -> list[str]:
     return [node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else ""]
 
 
-def _same_params(r: Rewriter, first: Node, second: Node) -> bool:
-    for a, b in zip(_params(first), _params(second), strict=True):
-        if a == b:
-            continue
-        if not a or not b or r.scalar(a) is None or r.scalar(a) != r.scalar(b) or r.dtype(a) != r.dtype(b):
-            return False
-    return True
-
-
 def _replace(
     r: Rewriter,
     nodes: list[Node],
@@ -73,7 +64,7 @@ def _replace(
 
 def _mover(r: Rewriter, node: Node) -> None:
     dq, q = _dq(r, node.inputs[0]), _q(r, node)
-    if dq is None or q is None or not per_tensor(r, dq) or not _same_params(r, dq, q):
+    if dq is None or q is None or not per_tensor(r, dq) or not same_parameters(r, dq, q):
         return
     if r.dtype(dq.inputs[0]) != r.dtype(q.outputs[0]):
         return
@@ -92,7 +83,7 @@ def _split(r: Rewriter, node: Node) -> None:
     if dq is None or r.gives_output(node):
         return
     users = [r.users(t) for t in node.outputs]
-    if any(len(u) != 1 or u[0].op != "QuantizeLinear" or not _same_params(r, dq, u[0]) for u in users):
+    if any(len(u) != 1 or u[0].op != "QuantizeLinear" or not same_parameters(r, dq, u[0]) for u in users):
         return
     node.origin = merged_origin(dq, node, *(u[0] for u in users))
     r.set_input(node, 0, dq.inputs[0])

@@ -5,6 +5,8 @@ After onnxruntime's QDQPropagationTransformer and EnsureUniqueDQForNodeUnit (cor
 
 from __future__ import annotations
 
+import numpy as np
+
 from graphs.ir import Node, TensorType
 from graphs.lowering.rewriter import Rewriter
 
@@ -106,3 +108,48 @@ def separate_dequantisers(r: Rewriter) -> None:
             index = len(user.inputs) - 1 - user.inputs[::-1].index(tensor)
             r.set_input(user, index, copy)
             r.add(Node("DequantizeLinear", list(dq.inputs), [copy], dict(dq.attributes), dq.domain, dq.name, dq.origin))
+
+
+def same_parameters(r: Rewriter, first: Node, second: Node) -> bool:
+    """Whether a Q and a DQ have equal scales and zero points (by name, or by value where known)."""
+    for a, b in zip(_parameters(first), _parameters(second), strict=True):
+        if a == b:
+            continue
+        if not a or not b or r.scalar(a) is None or r.scalar(a) != r.scalar(b) or r.dtype(a) != r.dtype(b):
+            return False
+    return True
+
+
+def _parameters(node: Node) -> list[str]:
+    return [node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else ""]
+
+
+def drop_empty_pairs(r: Rewriter) -> None:
+    """DQ → Q with nothing between them and equal parameters does nothing (left behind when a Transpose moves away)."""
+    for q in r.nodes:
+        dq = r.producer(q.inputs[0]) if q.op == "QuantizeLinear" else None
+        if dq is None or dq.op != "DequantizeLinear" or r.sole_user(dq) is not q or not same_parameters(r, dq, q):
+            continue
+        if len(r.users(q.outputs[0])) == 1 and not r.is_output(q.outputs[0]):
+            source = dq.inputs[0]
+            r.bypass(q, source)
+            r.remove(dq)
+
+
+def activations_to_unsigned(r: Rewriter) -> None:
+    """On x86, activations quantised to int8 become uint8 (zero points move by 128): those kernels are faster."""
+    for q in r.nodes:
+        if q.op != "QuantizeLinear" or len(q.inputs) < 3 or r.dtype(q.outputs[0]) != "int8" or not per_tensor(r, q):
+            continue
+        users = r.users(q.outputs[0])
+        if (
+            r.is_output(q.outputs[0])
+            or not users
+            or any(u.op != "DequantizeLinear" or len(u.inputs) < 3 for u in users)
+        ):
+            continue
+        value = r.scalar(q.inputs[2])
+        zero = r.constant(None if value is None else np.array(value + 128, np.uint8), TensorType("uint8", ()))
+        for node in (q, *users):
+            r.set_input(node, 2, zero)
+        r.types[q.outputs[0]] = TensorType("uint8", r.shape(q.outputs[0]))
