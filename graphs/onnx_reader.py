@@ -8,7 +8,7 @@ import numpy as np
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
-from graphs.errors import InvalidGraph
+from graphs.errors import InvalidGraph, MissingValue
 from graphs.inference.elementwise import dtype_of, element_type
 from graphs.ir import MAX_VALUE_ELEMENTS, Attribute, Graph, Node, Parameter, TensorType, Value
 from graphs.onnx_protos import tensor_value
@@ -65,14 +65,29 @@ def _read_graph(proto: GraphProto, graph: Graph, nested: bool = False) -> None:
                 graph.types[info.name] = _input_type(info)
     graph.outputs.extend(o.name for o in proto.output)
     for index, node in enumerate(proto.node):
-        read = _node(node, index)
-        constant = _constant(read, parameters)
+        constant = _tensor_constant(node)
+        if constant is None:
+            read = _node(node, index)
+            constant = _constant(read, parameters)
         if constant is None:
             graph.nodes.append(read)
-        elif read.outputs[0] in parameters:
-            raise InvalidGraph(f"tensor {read.outputs[0]!r} is defined twice")
+        elif node.output[0] in parameters:
+            raise InvalidGraph(f"tensor {node.output[0]!r} is defined twice")
         else:
-            parameters[read.outputs[0]] = constant
+            parameters[node.output[0]] = constant
+    _check_names(graph)
+
+
+def _check_names(graph: Graph) -> None:
+    """protobuf hands out bytes where a text is not UTF-8; as names they would fail somewhere later."""
+    names: list[object] = [*graph.opset, *graph.inputs, *graph.outputs, *graph.parameters]
+    for node in graph.nodes:
+        names += (node.op, node.domain, node.name, *node.inputs, *node.outputs, *node.attributes)
+    for type_ in graph.types.values():
+        names += (dim for dim in type_.shape if dim is not None and not isinstance(dim, int))
+    for name in names:
+        if not isinstance(name, str):
+            raise InvalidGraph(f"a name in the model is not UTF-8: {name!r}")
 
 
 def _input_type(info: ValueInfoProto) -> TensorType:
@@ -139,7 +154,10 @@ def _rare_attribute(proto: AttributeProto) -> Attribute:
     if kind == AttributeProto.STRINGS:
         return tuple(str(_text(s)) for s in proto.strings)
     if kind == AttributeProto.TENSOR:
-        return tensor_value(proto.t)
+        value = _value(proto.t, prod(proto.t.dims))
+        if value is None:
+            raise MissingValue(proto.name, f"the data of the tensor in attribute {proto.name!r} is not in the file")
+        return value
     if kind == AttributeProto.GRAPH:
         body = Graph(proto.g.name, {})
         _read_graph(proto.g, body, nested=True)
@@ -152,6 +170,16 @@ def _text(raw: bytes) -> str | bytes:
         return raw.decode()
     except UnicodeDecodeError:
         return raw
+
+
+def _tensor_constant(proto: NodeProto) -> Parameter | None:
+    """The parameter that a Constant node with a tensor stands for; a large one's data may have been stripped."""
+    if proto.op_type != "Constant" or proto.domain not in ("", "ai.onnx") or len(proto.output) != 1:
+        return None
+    for attribute in proto.attribute:
+        if attribute.name == "value" and attribute.type == AttributeProto.TENSOR:
+            return _parameter(attribute.t)
+    return None
 
 
 def _constant(node: Node, parameters: dict[str, Parameter]) -> Parameter | None:
