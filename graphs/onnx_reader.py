@@ -191,7 +191,7 @@ def _constant(node: Node, parameters: dict[str, Parameter]) -> Parameter | None:
     if node.op != "ConstantOfShape" or len(node.inputs) != 1:
         return None
     shape = parameters.get(node.inputs[0])
-    if shape is None or shape.value is None:
+    if shape is None or shape.value is None or shape.value.dtype.kind != "i":
         return None
     fill = node.attributes.get("value")
     value = fill if isinstance(fill, np.ndarray) and fill.size == 1 else np.zeros(1, np.float32)
