@@ -12,13 +12,14 @@ ServiceError (Exception)
 ├── DamagedArtifact             a stored predictor does not agree with its checksum
 ├── InvalidRequest              a body that is not the JSON asked for; ``errors`` lists what is wrong
 │   └── MalformedJson           … not JSON at all
-├── BodyTooLarge                a body over the limit, compressed or not; ``limit`` in bytes
+├── LimitExceeded               ``limit`` says what was allowed
+│   ├── BodyTooLarge            bytes of a body, compressed or not
+│   ├── GraphTooLarge           nodes of a graph
+│   └── TimeLimitExceeded       seconds of a request
 ├── MalformedBody               a body that does not decompress
 ├── SlowBody                    a body that did not arrive in time
 ├── UnsupportedMedia            a content type or encoding that is not accepted
-├── GraphTooLarge               more nodes than the limit; ``limit``
 ├── Overloaded                  more requests waiting than can be answered in time
-├── TimeLimitExceeded           the request took longer than the limit; ``limit`` in seconds
 └── NotReady                    the service cannot answer now; ``checks`` says which part is not ok, and why
 
 `service.problems` has the one table from these (and the errors of graphs and predictors) to HTTP statuses.
