@@ -66,7 +66,8 @@ class _Colouring:
         return _hash(b"weight", _type(parameter.type), repr(fill))
 
     def _node(self, node: Node) -> bytes:
-        attributes = [part for name in sorted(node.attributes) for part in (name, self._attribute(node.attributes[name]))]
+        given = sorted(node.attributes.items(), key=lambda item: item[0])
+        attributes = [part for name, value in given for part in (name, self._attribute(value))]
         version = str(self.opset.get(node.domain, 1))
         inputs = [self.colours[name] if name else b"-" for name in node.inputs]
         colour = _hash(node.kind, version, *inputs, *attributes, str(len(node.outputs)))

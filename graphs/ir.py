@@ -20,6 +20,8 @@ Dim = int | str | None
 
 Value = NDArray[np.generic]
 
+_INT = {int}
+
 Attribute: TypeAlias = (
     "int | float | str | bytes | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | Value | Graph"
 )
@@ -37,7 +39,7 @@ class TensorType:
 
     @property
     def is_static(self) -> bool:
-        return all(isinstance(d, int) for d in self.shape)
+        return set(map(type, self.shape)) <= _INT
 
     @property
     def dims(self) -> tuple[int, ...]:
