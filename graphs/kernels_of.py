@@ -11,62 +11,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from graphs.canonical import DEFAULTS, FREE, REDUCTIONS, VALUE_INPUTS, WINDOWED
 from graphs.ir import Attribute, Graph, Node, TensorType
 from graphs.kernels import Kernel, KernelAttribute, Operand
 from graphs.windows import resolved_window
 
 Attributes = dict[str, KernelAttribute]
 _Inputs = list["Operand | None"]
-
-#: Attributes that change results but not the work done.
-_FREE = frozenset({
-    "epsilon", "momentum", "alpha", "beta", "gamma", "bias", "lambd", "seed", "value", "to", "saturate", "consumed_inputs",
-    "activation_params", "activation_params_size", "scale", "mask_filter_value", "training_mode", "kernel_shape",
-    "ratio", "cubic_coeff_a", "extrapolation_value", "value_int", "value_float", "min", "max", "spatial",
-    "mean", "stash_type", "allowzero", "auto_pad", "channels", "noop_with_empty_axes", "detect_positive",
-    "detect_negative", "output_dtype", "fmod", "end", "start", "opset", "num_outputs", "activation_alpha",
-    "activation_beta", "activation_gamma", "activations", "clip",
-})  # fmt: skip
-
-#: Constant inputs whose value decides the cost and is not visible in the output shape.
-_VALUE_INPUTS: dict[str, tuple[int, ...]] = {
-    "Slice": (1, 2, 3, 4), "Pad": (1, 3), "Squeeze": (1,), "Unsqueeze": (1,), "Split": (1,), "Tile": (1,),
-    "CumSum": (1,), "TopK": (1,), "Upsample": (1,),
-}  # fmt: skip
-
-_WINDOWED = frozenset({
-    "Conv", "FusedConv", "NhwcFusedConv", "QLinearConv", "ConvInteger", "ConvTranspose", "MaxPool", "AveragePool",
-    "LpPool", "NhwcMaxPool", "QLinearAveragePool",
-})  # fmt: skip
-
-#: Attributes with a default that exporters may spell out or leave away, by operator.
-_DEFAULTS: dict[str, Attributes] = {
-    "Gemm": {"transA": 0, "transB": 0}, "FusedGemm": {"transA": 0, "transB": 0}, "QGemm": {"transA": 0, "transB": 0},
-    "FusedMatMul": {"transA": 0, "transB": 0, "transBatchA": 0, "transBatchB": 0},
-    "Gather": {"axis": 0}, "GatherElements": {"axis": 0}, "ScatterElements": {"axis": 0, "reduction": "none"},
-    "ScatterND": {"reduction": "none"}, "GatherND": {"batch_dims": 0}, "Flatten": {"axis": 1},
-    "Softmax": {"axis": -1}, "LogSoftmax": {"axis": -1}, "Hardmax": {"axis": -1}, "LayerNormalization": {"axis": -1},
-    "SimplifiedLayerNormalization": {"axis": -1}, "RMSNormalization": {"axis": -1}, "Pad": {"mode": "constant"},
-    "Split": {"axis": 0}, "TopK": {"axis": -1, "largest": 1, "sorted": 1}, "ArgMax": {"axis": 0, "keepdims": 1},
-    "ArgMin": {"axis": 0, "keepdims": 1}, "DepthToSpace": {"mode": "DCR"}, "Gelu": {"approximate": "none"},
-    "Resize": {"mode": "nearest", "coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_floor",
-               "antialias": 0, "exclude_outside": 0},
-    "Upsample": {"mode": "nearest"}, "LRN": {}, "MaxPool": {"ceil_mode": 0, "storage_order": 0},
-    "AveragePool": {"ceil_mode": 0, "count_include_pad": 0}, "QLinearAveragePool": {"ceil_mode": 0,
-    "count_include_pad": 0, "channels_last": 0}, "NhwcMaxPool": {"ceil_mode": 0}, "ReorderOutput": {"channels_last": 0},
-    "ReorderInput": {"channels_last": 0}, "DequantizeLinear": {"axis": 1, "block_size": 0},
-    "QuantizeLinear": {"axis": 1, "block_size": 0}, "QLinearConv": {"channels_last": 0}, "CumSum": {"exclusive": 0,
-    "reverse": 0}, "Trilu": {"upper": 1}, "QLinearGlobalAveragePool": {"channels_last": 0}, "OneHot": {"axis": -1},
-    "LSTM": {"direction": "forward", "layout": 0, "input_forget": 0}, "GRU": {"direction": "forward", "layout": 0, "linear_before_reset": 0},
-    "RNN": {"direction": "forward", "layout": 0},
-}  # fmt: skip
-
-_REDUCTIONS = frozenset({
-    "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum",
-    "ReduceLogSumExp", "ReduceSumSquare",
-})  # fmt: skip
-
-_MODES = frozenset({"nearest", "linear", "cubic"})
 
 
 def kernels_of(graph: Graph) -> list[Kernel]:
@@ -103,15 +54,15 @@ def _operand(graph: Graph, node: Node, index: int) -> Operand | None:
     if parameter is None:
         return Operand(t.dtype, t.dims)
     value = None
-    if index in _VALUE_INPUTS.get(node.op, ()) and parameter.value is not None:
+    if index in VALUE_INPUTS.get(node.op, ()) and parameter.value is not None:
         value = tuple(np.ravel(parameter.value).tolist())
     return Operand(t.dtype, t.dims, True, value)
 
 
 def _attributes(node: Node) -> Attributes:
-    attributes: Attributes = dict(_DEFAULTS.get(node.op, ()))
+    attributes: Attributes = dict(DEFAULTS.get(node.op, ()))
     for name, value in node.attributes.items():
-        if name not in _FREE and (canonical := _canonical(value)) is not None:
+        if name not in FREE and (canonical := _canonical(value)) is not None:
             attributes[name] = canonical
     return attributes
 
@@ -274,7 +225,7 @@ def _given_ints(graph: Graph, node: Node, index: int, attribute: str) -> tuple[i
 
 _Rule = Callable[[Graph, Node, _Inputs, tuple[Operand, ...], Attributes], None]
 _RULES: dict[str, _Rule] = {
-    **dict.fromkeys(_WINDOWED, _window), **dict.fromkeys(_REDUCTIONS, _reduction),
+    **dict.fromkeys(WINDOWED, _window), **dict.fromkeys(REDUCTIONS, _reduction),
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), _softmax),
     **dict.fromkeys(("Concat", "LayerNormalization", "SimplifiedLayerNormalization", "RMSNormalization", "Gather",
                      "GatherElements", "ScatterElements", "TopK", "ArgMax", "ArgMin", "OneHot", "QLinearConcat",

@@ -75,10 +75,9 @@ def fuse_gelu(r: Rewriter, node: Node, domain: str = _MICROSOFT) -> None:
         and before.op == "Mul"
         and x in before.inputs
         and _is_near(_constant_beside(r, before, x), 0.5)
-    ):
-        if r.sole_user(before) is product:
-            r.fuse([node, erf, add, before, product], "Gelu", [x], domain)
-            return
+    ) and r.sole_user(before) is product:
+        r.fuse([node, erf, add, before, product], "Gelu", [x], domain)
+        return
 
 
 def fuse_fast_gelu(r: Rewriter, node: Node) -> None:

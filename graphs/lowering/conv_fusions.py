@@ -42,6 +42,7 @@ def _foldable(r: Rewriter, node: Node) -> Node | None:
 
 
 def fold_batch_norm(r: Rewriter, node: Node) -> None:
+    """BatchNormalization with constant parameters."""
     bn = _foldable(r, node)
     if bn is None or bn.op != "BatchNormalization" or bn.inputs[0] != node.outputs[0]:
         return

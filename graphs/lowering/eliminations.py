@@ -13,6 +13,7 @@ _OPEN_END = 2**63 - 1
 
 
 def eliminate_identity(r: Rewriter, node: Node) -> None:
+    """Identity passes its input on; a constant that the graph returns stays."""
     if r.is_constant(node.inputs[0]) and r.is_output(node.outputs[0]):
         return
     r.bypass(node)
@@ -26,6 +27,7 @@ def eliminate_dropout(r: Rewriter, node: Node) -> None:
 
 
 def eliminate_cast(r: Rewriter, node: Node) -> None:
+    """A cast to the type that the tensor has."""
     if r.dtype(node.inputs[0]) == r.dtype(node.outputs[0]):
         r.bypass(node)
 
@@ -51,6 +53,7 @@ def eliminate_cast_pair(r: Rewriter, node: Node) -> None:
 
 
 def eliminate_expand(r: Rewriter, node: Node) -> None:
+    """An expansion to the shape that the tensor has."""
     if r.is_constant(node.inputs[1]) and r.shape(node.inputs[0]) == r.shape(node.outputs[0]):
         r.bypass(node)
 

@@ -20,7 +20,7 @@ GEMM_ACTIVATIONS = frozenset(
 
 
 def fuse_matmul_add_early(r: Rewriter, node: Node) -> None:
-    """As `fuse_matmul_add`, but the products of a BERT attention block wait until the attention fusion has had its try."""
+    """As `fuse_matmul_add`, but the products of a BERT attention block wait for the attention fusion."""
     add = r.sole_user(node)
     if add is not None and add.op == "Add" and len(r.shape(node.inputs[0])) != 2 and _in_attention_block(r, node, add):
         return
@@ -52,7 +52,7 @@ def _attention_sum(r: Rewriter, norm: Node) -> Node | None:
 
 
 def fuse_matmul_add(r: Rewriter, node: Node) -> None:
-    """MatMul with a matrix on the right, then Add of a bias: Gemm, between two Reshapes where the left is not a matrix."""
+    """MatMul by a matrix, then Add of a bias: Gemm, between two Reshapes where the left is not a matrix."""
     add = r.sole_user(node)
     if add is None or add.op != "Add" or r.dtype(node.inputs[0]) not in _FLOATS:
         return
@@ -136,6 +136,7 @@ def fold_matmul_batch_norm(r: Rewriter, node: Node) -> None:
 
 
 def fuse_gemm_activation(r: Rewriter, node: Node) -> None:
+    """Gemm followed by one activation is one FusedGemm."""
     user = r.sole_user(node)
     if user is not None and user.op in GEMM_ACTIVATIONS and not user.domain and r.dtype(node.inputs[0]) == "float32":
         attributes = dict(node.attributes) | {"activation": user.op}

@@ -60,7 +60,7 @@ class _Layout:
 
     def _convert(self, node: Node) -> None:
         op = node.op
-        if op == "Conv" and not node.domain or op == "FusedConv":
+        if (op == "Conv" and not node.domain) or op == "FusedConv":
             self._conv(node)
         elif op in ("MaxPool", "AveragePool") and not node.domain:
             self._pool(node)
@@ -175,7 +175,7 @@ class _Layout:
     def _pool(self, node: Node) -> None:
         r = self.r
         x = r.types[node.inputs[0]]
-        if len(node.outputs) > 1 and node.outputs[1] or x.dtype != "float32" or len(x.shape) != 4:
+        if (len(node.outputs) > 1 and node.outputs[1]) or x.dtype != "float32" or len(x.shape) != 4:
             return
         channels = x.dims[1]
         if channels % self.block:

@@ -39,8 +39,9 @@ class Pass:
         return self.since <= profile.release <= self.until
 
     def apply(self, r: Rewriter) -> None:
-        for node in r.nodes:
-            for rule in self.rules.get(node.kind, ()):
+        rules = self.rules
+        for node in [n for n in r.nodes if n.kind in rules]:
+            for rule in rules[node.kind] if r.alive(node) else ():
                 if r.alive(node):
                     rule(r, node)
 
@@ -57,9 +58,11 @@ _REWRITE_RULES = Pass(
         "Cast": (eliminations.eliminate_cast, eliminations.eliminate_cast_pair), "Add": (eliminations.eliminate_noop,),
         "Sub": (eliminations.eliminate_noop,), "Mul": (eliminations.eliminate_noop,),
         "Div": (eliminations.eliminate_noop, activations.fuse_div_mul), "Relu": (conv_fusions.fuse_relu_clip,),
-        "Gemm": (matmul_fusions.fuse_gemm_sum, matmul_fusions.fuse_gemm_transposes), "Not": (activations.fuse_not_where,),
+        "Gemm": (matmul_fusions.fuse_gemm_sum, matmul_fusions.fuse_gemm_transposes),
+        "Not": (activations.fuse_not_where,),
         "Conv": (conv_fusions.fold_bias, conv_fusions.fold_scale, conv_fusions.fold_batch_norm),
-        "ConvTranspose": (conv_fusions.fold_batch_norm,), "Pad": (conv_fusions.fuse_pad,), "MatMul": (matmul_fusions.fold_matmul_batch_norm,),
+        "ConvTranspose": (conv_fusions.fold_batch_norm,), "Pad": (conv_fusions.fuse_pad,),
+        "MatMul": (matmul_fusions.fold_matmul_batch_norm,),
     },
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class LoweringProfile:
-    """One way of lowering. ``version`` is major.minor of the runtime; ``nchwc_block`` is 0 where it has no blocked layout."""
+    """One way of lowering. ``version`` is major.minor; ``nchwc_block`` is 0 where there is no blocked layout."""
 
     runtime: str = "onnxruntime"
     version: str = "1.31"

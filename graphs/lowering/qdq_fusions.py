@@ -14,10 +14,10 @@ _MICROSOFT = "com.microsoft"
 _EIGHT_BITS = frozenset({"uint8", "int8"})
 
 #: Operators that move quantised data as it is.
-_MOVERS = frozenset(
-    {"Expand", "Flatten", "Gather", "GatherElements", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze", "Resize",
-     "MaxPool", "ReduceMax", "ReduceMin"}
-)  # fmt: skip
+_MOVERS = frozenset({
+    "Expand", "Flatten", "Gather", "GatherElements", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze",
+    "Resize", "MaxPool", "ReduceMax", "ReduceMin",
+})  # fmt: skip
 _UNARY = frozenset({"AveragePool", "LeakyRelu", "GlobalAveragePool", "Sigmoid", "Softmax"})
 
 

@@ -36,7 +36,7 @@ def _forward(r: Rewriter, dq: Node) -> None:
         mover = pending.pop()
         tensor = mover.outputs[0]
         users = [u for u in r.users(tensor) if u.op != "QuantizeLinear"]
-        if not users and not (r.is_output(tensor) and not r.users(tensor)) or (users and r.is_output(tensor)):
+        if (not users and not (r.is_output(tensor) and not r.users(tensor))) or (users and r.is_output(tensor)):
             continue
         quantised = r.tensor(TensorType(r.dtype(dq.inputs[0]), r.shape(tensor)), "q")
         before = tensor

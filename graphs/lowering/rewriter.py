@@ -27,6 +27,7 @@ class Rewriter:
         #: Constants that the runtime keeps outside of the model and therefore never finds equal to others.
         self.incomparable: set[str] = set()
         self._fresh = 0
+        self._ordered = False
         self.changed = False
         for node in self.graph.nodes:
             node.origin = node.origin or (node.name,)
@@ -100,6 +101,7 @@ class Rewriter:
             self.types[tensor] = t
         self._link(node)
         self.changed = True
+        self._ordered = False
         return node
 
     def remove(self, *nodes: Node) -> None:
@@ -140,6 +142,7 @@ class Rewriter:
         if tensor:
             self._users.setdefault(tensor, []).append(node)
         self.changed = True
+        self._ordered = False
 
     def set_output(self, node: Node, index: int, tensor: str, t: TensorType | None = None) -> None:
         old = node.outputs[index]
@@ -150,6 +153,7 @@ class Rewriter:
         if t is not None:
             self.types[tensor] = t
         self.changed = True
+        self._ordered = False
 
     def bypass(self, node: Node, source: str | None = None) -> bool:
         """Remove a node that passes its input on; False (and no change) if the graph needs both names."""
@@ -189,6 +193,8 @@ class Rewriter:
 
     def sort(self) -> None:
         """Restore topological order; among the ready, producers of earlier inputs and older nodes come first."""
+        if self._ordered:
+            return
         done: dict[int, Node] = {}
         for root in list(self._nodes.values()):
             stack = [root]
@@ -204,6 +210,7 @@ class Rewriter:
                     done[id(node)] = node
                     stack.pop()
         self._nodes = done
+        self._ordered = True
 
     def drop_unused(self) -> None:
         """Remove nodes whose outputs nobody needs, and constants that nobody reads."""

@@ -5,8 +5,8 @@ After onnxruntime's GatherSliceToSplitFusion, ReshapeFusion and CommonSubexpress
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,7 @@ def fuse_reshapes(r: Rewriter, node: Node) -> None:
 
 def merge_equal(r: Rewriter) -> None:
     """Nodes of the same operator, attributes and inputs are computed once. Known constants are equal by value."""
-    seen: dict[str, Node] = {}
+    seen: dict[tuple[Any, ...], Node] = {}
     names: dict[tuple[Any, ...], str] = {}
     for node in r.nodes:
         if node.op in _NOT_MERGED or any(isinstance(v, Graph) for v in node.attributes.values()):
@@ -120,14 +120,18 @@ def merge_equal(r: Rewriter) -> None:
 
 #: Random operators, and dequantisation, of which every user keeps one of its own.
 _NOT_MERGED = frozenset({
-    "RandomUniform", "RandomNormal", "RandomUniformLike", "RandomNormalLike", "Multinomial", "Bernoulli", "DequantizeLinear",
+    "RandomUniform", "RandomNormal", "RandomUniformLike", "RandomNormalLike", "Multinomial", "Bernoulli",
+    "DequantizeLinear",
 })  # fmt: skip
 
 
-def _signature(r: Rewriter, node: Node, names: dict[tuple[Any, ...], str]) -> str:
-    inputs = [_constant_name(r, t, names) for t in node.inputs]
-    attributes = {k: v.tolist() if isinstance(v, np.ndarray) else str(v) for k, v in sorted(node.attributes.items())}
-    return json.dumps([node.kind, inputs, attributes])
+def _signature(r: Rewriter, node: Node, names: dict[tuple[Any, ...], str]) -> tuple[Any, ...]:
+    inputs = tuple(_constant_name(r, t, names) for t in node.inputs)
+    attributes = tuple(
+        (k, v.tobytes() if isinstance(v, np.ndarray) else v)
+        for k, v in sorted(node.attributes.items(), key=itemgetter(0))
+    )
+    return node.kind, inputs, attributes
 
 
 def _constant_name(r: Rewriter, tensor: str, names: dict[tuple[Any, ...], str]) -> str:

@@ -27,6 +27,7 @@ class Handler:
 
 
 def invert(perm: Perm) -> Perm:
+    """The permutation that undoes ``perm``."""
     inverse = [0] * len(perm)
     for i, p in enumerate(perm):
         inverse[p] = i
@@ -39,6 +40,7 @@ def compose(first: Perm, second: Perm) -> Perm:
 
 
 def perm_of(node: Node | None) -> Perm | None:
+    """The permutation of a Transpose that spells it out; None of any other node."""
     if node is None or node.op != "Transpose" or node.domain:
         return None
     return node.ints("perm")
@@ -317,9 +319,11 @@ def _reshape(p: Push) -> bool:
 
 def _split_reshape(p: Push, before: list[int], after: tuple[int, ...]) -> bool:
     """A Reshape that only splits dimensions works as well on the other order of them."""
-    groups, i = [], 0
+    groups: list[list[int]] = []
+    i = 0
     for size in before:
-        group, product = [], 1
+        group: list[int] = []
+        product = 1
         while i < len(after) and (product < size or not group):
             group.append(i)
             product *= after[i]
@@ -363,7 +367,7 @@ def _channels_last(rank: int) -> Perm:
 
 def _max_pool(p: Push) -> bool:
     """8-bit MaxPool has an NHWC kernel."""
-    if len(p.node.outputs) > 1 and p.node.outputs[1] or p.r.dtype(p.node.outputs[0]) not in ("uint8", "int8"):
+    if (len(p.node.outputs) > 1 and p.node.outputs[1]) or p.r.dtype(p.node.outputs[0]) not in ("uint8", "int8"):
         return False
     if p.perm != _channels_first(len(p.perm)):
         return False
@@ -387,13 +391,15 @@ def _qlinear_pool(p: Push) -> bool:
 
 _SIMPLE = Handler(_all_inputs, _simple)
 _SIMPLE_OPS = (
-    "Cast", "Exp", "Gelu", "Identity", "LeakyRelu", "Log", "Reciprocal", "Relu", "Sigmoid", "Sqrt", "Tanh", "Abs", "Not",
+    "Cast", "Exp", "Gelu", "Identity", "LeakyRelu", "Log", "Reciprocal", "Relu", "Sigmoid", "Sqrt", "Tanh", "Abs",
+    "Not",
     "Ceil", "Floor", "Neg", "Erf", "HardSigmoid", "Round", "IsInf", "IsNaN", "Selu", "Shrink", "Sign", "Softplus",
     "Softsign", "ThresholdedRelu", "Celu", "HardSwish", "Sin", "Cos", "Tan", "Sinh", "Cosh", "Asin", "Acos", "Atan",
     "Asinh", "Acosh", "Atanh",
 )  # fmt: skip
 _BROADCAST_OPS = (
-    "Add", "Max", "Min", "Mul", "Sub", "Div", "And", "Or", "Xor", "Mod", "PRelu", "BitShift", "Equal", "Greater", "Less",
+    "Add", "Max", "Min", "Mul", "Sub", "Div", "And", "Or", "Xor", "Mod", "PRelu", "BitShift", "Equal", "Greater",
+    "Less",
     "GreaterOrEqual", "LessOrEqual", "Mean", "Sum", "Pow", "Where",
 )  # fmt: skip
 _REDUCE_OPS = (
@@ -404,7 +410,7 @@ _REDUCE_OPS = (
 _HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(_SIMPLE_OPS, _SIMPLE),
     **dict.fromkeys(_BROADCAST_OPS, Handler(_non_scalars, _broadcast)),
-    **dict.fromkeys(("Clip", "CastLike"), Handler(_first_input, lambda p: _simple(p))),
+    **dict.fromkeys(("Clip", "CastLike"), Handler(_first_input, _simple)),
     "Transpose": Handler(_first_input, _transpose, False),
     "Reshape": Handler(_first_input, _reshape, False),
     "Concat": Handler(_all_inputs, _with_axis(0)),

@@ -41,7 +41,7 @@ class _Mover:
                     break
 
     def _find_leading(self) -> None:
-        """Which tensors a transpose could follow down to another one: along a single path to any, else only to its inverse."""
+        """Find where a transpose could go down to meet another one: by a single path any, else only its inverse."""
         for node in reversed(self.r.nodes):
             for tensor in node.outputs:
                 users = self.r.users(tensor) if tensor else []
