@@ -29,17 +29,26 @@ def rule(*kinds: str) -> Callable[[Rule], Rule]:
 
 
 class Call:
-    """One node with the types of its inputs, all of them static, and the values of the constant ones."""
+    """One node with the types of its inputs, all of them static, and the values of the constant ones.
 
-    __slots__ = ("inputs", "node", "opset", "parameters")
+    ``block`` is the number of channels in a block of onnxruntime's blocked layout.
+    """
+
+    __slots__ = ("block", "inputs", "node", "opset", "parameters")
 
     def __init__(
-        self, node: Node, inputs: Sequence[TensorType | None], opset: int, parameters: Mapping[str, Parameter]
+        self,
+        node: Node,
+        inputs: Sequence[TensorType | None],
+        opset: int,
+        parameters: Mapping[str, Parameter],
+        block: int = 16,
     ) -> None:
         self.node = node
         self.inputs = inputs
         self.opset = opset
         self.parameters = parameters
+        self.block = block
 
     def has(self, index: int) -> bool:
         """Whether the optional input is there."""

@@ -34,7 +34,14 @@ def dtype_of(value: Value) -> str:
 
 @cache
 def _dtype_name(dtype: np.dtype[Any]) -> str:
-    return "string" if dtype.kind in "OSTU" else dtype.name.replace("_", "")
+    if dtype.kind in "OSTU":
+        return "string"
+    name = dtype.name.replace("_", "")
+    return _OTHER_NAMES.get(name, name)
+
+
+#: Names of ml_dtypes that say more than ONNX does.
+_OTHER_NAMES = {"float4e2m1fn": "float4e2m1", "float8e8m0fnu": "float8e8m0"}
 
 
 @rule(

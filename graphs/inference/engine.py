@@ -11,6 +11,7 @@ from graphs.errors import GraphError, InvalidGraph, MissingValue, UnboundDimensi
 from graphs.inference import conditions
 from graphs.inference.call import RULES, Call
 from graphs.inference.fallback import infer_by_schema
+from graphs.inference.nchwc import block_size
 from graphs.inference.values import compute_outputs
 from graphs.ir import MAX_VALUE_ELEMENTS, Graph, Node, Parameter, TensorType, Value
 from graphs.structure import check_size, reads
@@ -47,6 +48,7 @@ class _Inference:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.opset = graph.opset
+        self.block = block_size(graph)
         self.parameters = dict(graph.parameters)
         self.types: dict[str, TensorType] = {}
         self.nodes: list[Node] = []
@@ -99,7 +101,7 @@ class _Inference:
     def _call(self, node: Node) -> Call:
         types = self.types
         inputs = [types[name] if name else None for name in node.inputs]
-        return Call(node, inputs, self.opset.get(node.domain, 1), self.parameters)
+        return Call(node, inputs, self.opset.get(node.domain, 1), self.parameters, self.block)
 
     def _types(self, node: Node) -> Sequence[TensorType]:
         call = self._call(node)
@@ -126,7 +128,10 @@ class _Inference:
                 return False
         values: Sequence[Value | None] | None = None
         if max(prod(t.dims) for t in types) <= MAX_COMPUTED_ELEMENTS:
-            values = compute_outputs(self._call(node), types)
+            try:
+                values = compute_outputs(self._call(node), types)
+            except IndexError as error:
+                raise InvalidGraph(f"{node.op} {node.name!r}: {error}") from error
         for index, name in enumerate(node.outputs):
             if name:
                 value = values[index] if values is not None and index < len(values) else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import floor
 
+import numpy as np
+
 from graphs.errors import InvalidGraph
 from graphs.inference.call import Call, Shape, axis_in, rule
 from graphs.ir import TensorType
@@ -88,6 +90,39 @@ def _sized(data: Shape, sizes: Sequence[int], axes: Sequence[int], policy: str) 
     for axis, size in zip(axes, sizes, strict=True):
         result[axis] = size
     return tuple(result)
+
+
+@rule("Compress")
+def _compress(call: Call) -> Sequence[TensorType]:
+    """As many slices along the axis (elements without one) as the condition holds true."""
+    data, kept = call.shape(0), int(np.count_nonzero(call.need(1)))
+    if "axis" not in call.node.attributes:
+        return (TensorType(call.dtype(0), (kept,)),)
+    axis = axis_in(call.attribute("axis"), len(data))
+    return (TensorType(call.dtype(0), (*data[:axis], kept, *data[axis + 1 :])),)
+
+
+@rule("MaxUnpool")
+def _max_unpool(call: Call) -> Sequence[TensorType]:
+    """The output_shape given, or the size that a pooling would have needed to give this input."""
+    data = call.shape(0)
+    if call.has(2):
+        return (TensorType(call.dtype(0), tuple(call.need_ints(2))),)
+    kernel = call.attribute("kernel_shape")
+    n = len(kernel)
+    strides, pads = call.attribute("strides") or (1,) * n, call.attribute("pads") or (0,) * (2 * n)
+    sizes = tuple((data[2 + i] - 1) * strides[i] + kernel[i] - pads[i] - pads[i + n] for i in range(n))
+    return (TensorType(call.dtype(0), data[:2] + sizes),)
+
+
+@rule("STFT")
+def _short_time_fourier(call: Call) -> Sequence[TensorType]:
+    """[batch, frames, bins, 2]; of a real signal only the non-negative frequencies unless ``onesided`` is 0."""
+    batch, length = call.shape(0)[:2]
+    frame = call.need_ints(3)[0] if call.has(3) else call.shape(2)[0]
+    frames = (length - frame) // call.need_ints(1)[0] + 1
+    bins = frame // 2 + 1 if call.attribute("onesided", 1) else frame
+    return (TensorType(call.dtype(0), (batch, frames, bins, 2)),)
 
 
 @rule("NonZero")

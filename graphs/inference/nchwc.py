@@ -12,12 +12,22 @@ from graphs.errors import InvalidGraph
 from graphs.inference.call import Call, rule
 from graphs.inference.conv_pool import global_pool, pool, window
 from graphs.inference.microsoft import to_nchw, to_nhwc
-from graphs.ir import TensorType
+from graphs.ir import Graph, TensorType
 
 _N = "com.microsoft.nchwc."
 
-#: onnxruntime's block on AVX-512; 8 elsewhere. Only ReorderInput pads, and weights padded before say the rest.
-BLOCK = 16
+_BLOCKS = (16, 8)
+
+
+def block_size(graph: Graph) -> int:
+    """Channels in a block: 16 with AVX-512, else 8; the weights, padded to whole blocks, show which."""
+    for node in graph.nodes:
+        if node.kind == _N + "Conv" and (weight := graph.parameters.get(node.inputs[1])) is not None:
+            outputs, inputs = weight.type.dims[:2]
+            if outputs % _BLOCKS[0] or (inputs > _BLOCKS[0] and inputs % _BLOCKS[0]):
+                return _BLOCKS[1]
+    return _BLOCKS[0]
+
 
 rule(_N + "MaxPool", _N + "AveragePool")(pool)
 rule(_N + "GlobalMaxPool", _N + "GlobalAveragePool")(global_pool)
@@ -37,9 +47,9 @@ def _conv(call: Call) -> Sequence[TensorType]:
 
 @rule(_N + "ReorderInput")
 def _reorder_input(call: Call) -> Sequence[TensorType]:
-    """Plain (or with ``channels_last`` N×H×W×C) data into blocks; channels are padded to a multiple of 4 at least."""
+    """Plain (or with ``channels_last`` N×H×W×C) data into blocks, the last of which is padded."""
     shape = to_nchw(call.shape(0)) if call.attribute("channels_last", 0) else call.shape(0)
-    padded = -(-shape[1] // BLOCK) * BLOCK
+    padded = -(-shape[1] // call.block) * call.block
     return (TensorType(call.dtype(0), (shape[0], padded, *shape[2:])),)
 
 

@@ -90,10 +90,7 @@ def _mod(call: Call, values: Sequence[Any], type_: TensorType) -> Any:
 
 @compute("Cast", "CastLike")
 def _cast(call: Call, values: Sequence[Any], type_: TensorType) -> Any:
-    try:
-        return values[0].astype(type_.dtype)
-    except TypeError:  # a type that numpy does not have
-        return None
+    return values[0].astype(type_.dtype)
 
 
 @compute("Concat")
@@ -159,25 +156,24 @@ def _non_zero(call: Call, values: Sequence[Any], type_: TensorType) -> Any:
     return np.array(np.nonzero(values[0]), np.int64)
 
 
-@compute("Split")
-def _split(call: Call, values: Sequence[Any], type_: TensorType) -> Any:
-    return None  # several outputs: see `compute_outputs`
-
-
 def compute_outputs(call: Call, types: Sequence[TensorType]) -> list[Value | None] | None:
-    """The values of a node's outputs; None where they are not known, or None for all."""
+    """The values of a node's outputs; None where they are not known, or None for all.
+
+    Raises IndexError where an index is outside what it indexes.
+    """
     node = call.node
     values = [call.value(i) for i in range(len(call.inputs))] if node.op not in ("Shape", "Size") else []
     if any(v is None and call.has(i) for i, v in enumerate(values)):
         return None
+    function = COMPUTE.get(node.kind)
     with np.errstate(all="ignore"):
-        if node.kind == "Split":
-            return _split_values(call, values[0], types)
-        function = COMPUTE.get(node.kind)
-        if function is not None:
+        if function is None:
+            return _split_values(call, values[0], types) if node.kind == "Split" else _by_reference(call, values)
+        try:
             result = function(call, values, types[0])
-            return None if result is None else [np.asarray(result, types[0].dtype)]
-    return _by_reference(call, values)
+        except (ValueError, TypeError):  # numpy lacks the type, or the maximum of nothing was asked for
+            return None
+    return None if result is None else [np.asarray(result, types[0].dtype)]
 
 
 def _split_values(call: Call, data: Any, types: Sequence[TensorType]) -> list[Value | None]:
