@@ -59,21 +59,24 @@ def eliminate_expand(r: Rewriter, node: Node) -> None:
 
 
 def eliminate_slice(r: Rewriter, node: Node) -> None:
-    """A slice from 0 to the open end (the largest integer), in steps of 1; one that names the true end is kept."""
+    """A slice from 0 to the open end (the largest integer), in steps of 1.
+
+    One that names the true end is kept, as is one of an input of the graph.
+    """
     steps, starts, ends = r.ints(node, 4, "steps"), r.ints(node, 1, "starts"), r.ints(node, 2, "ends")
     if starts is None or ends is None or (steps is not None and any(s != 1 for s in steps)):
         return
-    if not any(starts) and all(e >= _OPEN_END for e in ends):
+    if r.producer(node.inputs[0]) is not None and not any(starts) and all(e >= _OPEN_END for e in ends):
         r.bypass(node)
 
 
 def eliminate_noop(r: Rewriter, node: Node) -> None:
-    """x + 0, x - 0, x * 1, x / 1 with a scalar constant that does not broadcast x."""
+    """x + 0, x - 0, x * 1, x / 1 with a scalar that does not broadcast x, unless x is an input of the graph."""
     neutral = 0.0 if node.op in ("Add", "Sub") else 1.0
     positions = (1,) if node.op in ("Sub", "Div") else (0, 1)
     for i in positions:
         constant, other = node.inputs[i], node.inputs[1 - i]
         if r.is_constant(constant) and r.scalar(constant) == neutral and not r.is_constant(other):
-            if r.shape(other) == r.shape(node.outputs[0]):
+            if r.shape(other) == r.shape(node.outputs[0]) and r.producer(other) is not None:
                 r.bypass(node, other)
             return

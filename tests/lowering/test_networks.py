@@ -1,0 +1,56 @@
+"""Whole networks: our kernels are those that the installed runtime executes, and those recorded from its releases."""
+
+import json
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import onnx
+import pytest
+from graphs import Kernel, LoweringProfile, lower, prepare
+from graphs.spaces import FAMILIES, sample
+from profilers import local_target, observe_lowering
+
+LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
+NETWORKS = sorted(LIGHT.glob("*.onnx"))
+FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*.json"))
+
+
+@cache
+def recorded(file: Path) -> dict[str, object]:
+    content: dict[str, object] = json.loads(file.read_text())
+    return content
+
+
+def kinds(kernels: list[Kernel]) -> dict[str, int]:
+    return dict(Counter(k.kind for k in kernels))
+
+
+def test_the_nine_networks_are_there() -> None:
+    assert len(NETWORKS) == 9
+
+
+@pytest.mark.parametrize("file", NETWORKS, ids=lambda f: f.stem)
+def test_real_networks_as_the_installed_runtime_lowers_them(file: Path) -> None:
+    graph = prepare(file.read_bytes())
+    ours = lower(graph, local_target().lowering)
+    theirs = observe_lowering(graph)
+    assert kinds(ours) == kinds(theirs)
+    assert Counter(k.key for k in ours) == Counter(k.key for k in theirs)
+
+
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda f: f.stem)
+@pytest.mark.parametrize("file", NETWORKS, ids=lambda f: f.stem)
+def test_real_networks_as_recorded(file: Path, fixture: Path) -> None:
+    content = recorded(fixture)
+    ours = lower(prepare(file.read_bytes()), LoweringProfile.from_json(content["profile"]))  # type: ignore[arg-type]
+    assert Counter(k.key for k in ours) == Counter(content["networks"][file.stem])  # type: ignore[index]
+
+
+@pytest.mark.parametrize("family", [f for f in FAMILIES if "int8" not in f and not f.endswith("-whole")])
+def test_synthetic_networks_of_every_family(family: str) -> None:
+    graph = sample(family, 1)
+    ours = lower(graph, local_target().lowering)
+    theirs = observe_lowering(graph)
+    assert kinds(ours) == kinds(theirs)
+    assert Counter(k.key for k in ours) == Counter(k.key for k in theirs)
