@@ -88,7 +88,7 @@ def fuse_fast_gelu(r: Rewriter, node: Node) -> None:
     if scaled is None or scaled.op != "Mul" or r.sole_user(scaled) is not node or add is None or product is None:
         return
     inner = _cubic(r, scaled)
-    if inner is None:
+    if inner is None or r.gives_output(product):
         return
     x, nodes = inner
     half = r.producer(_other(product, add.outputs[0]) or "")

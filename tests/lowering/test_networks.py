@@ -7,6 +7,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+
 from graphs import Kernel, LoweringProfile, lower, prepare
 from graphs.spaces import FAMILIES, sample
 from profilers import local_target, observe_lowering
