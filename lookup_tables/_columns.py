@@ -19,9 +19,10 @@ _TYPES: dict[str, pa.DataType] = {
     "mode": _TEXT, "kernel_kind": _TEXT, "kernel_key": _TEXT, "kernel": _TEXT, "model": _TEXT,
     "latency_us": pa.float64(), "p10_us": pa.float64(), "p90_us": pa.float64(), "mad_us": pa.float64(),
     "runs": pa.int32(), "blocks_us": pa.list_(pa.float64()), "context": _TEXT, "position": pa.int32(),
-    "session": _TEXT, "protocol": pa.int16(), "settled": pa.bool_(), "drift": pa.float64(), "error": _TEXT,
-    "detail": _TEXT, "perturbation": _TEXT, "started_at": pa.float64(), "energy_mj": pa.float64(),
-    "peak_memory_bytes": pa.int64(), "split": _TEXT, "kernels": pa.int32(), "repetition": pa.int16(),
+    "session": _TEXT, "protocol": pa.int16(), "settled": pa.bool_(), "drift": pa.float64(),
+    "sentinel_us": pa.float64(), "error": _TEXT, "detail": _TEXT, "perturbation": _TEXT, "started_at": pa.float64(),
+    "energy_mj": pa.float64(), "peak_memory_bytes": pa.int64(), "split": _TEXT, "kernels": pa.int32(),
+    "repetition": pa.int16(),
 }  # fmt: skip
 
 SCHEMA = pa.schema(

@@ -22,8 +22,8 @@ DATA_FILE = "measurements.parquet"
 #: What the numbers mean, repeated in every manifest so that a table explains itself.
 UNITS: dict[str, str] = {
     "latency_us": "microseconds", "p10_us": "microseconds", "p90_us": "microseconds", "mad_us": "microseconds",
-    "blocks_us": "microseconds", "drift": "ratio", "started_at": "seconds since 1970-01-01 UTC",
-    "energy_mj": "millijoules", "peak_memory_bytes": "bytes",
+    "blocks_us": "microseconds", "drift": "ratio", "sentinel_us": "microseconds",
+    "started_at": "seconds since 1970-01-01 UTC", "energy_mj": "millijoules", "peak_memory_bytes": "bytes",
 }  # fmt: skip
 
 _VERSION = re.compile(r"v(\d{4,})-[0-9a-f]{8}")

@@ -64,6 +64,8 @@ class Measurement:
     settled: bool = True
     #: Ratio of the sentinel's time around this measurement to its reference time.
     drift: float = 1.0
+    #: The sentinel's time around this measurement, in microseconds.
+    sentinel_us: float | None = None
     error: ErrorKind | None = None
     #: What the runtime said when it failed.
     detail: str | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 from typing import Generic, TypeVar
 
 from lookup_tables.targets import Target
@@ -14,28 +16,34 @@ from profilers.sentinel import Reading, Sentinel
 
 T = TypeVar("T")
 
+#: Readings that the sentinel's scatter is estimated from.
+_MEMORY = 60
+#: Changes beyond this many times the scatter are no scatter.
+_CLEARLY = 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt(Generic[T]):
-    """A result and what disturbed it. ``drifted`` is the relative change of the sentinel from before to after."""
+    """A result and what disturbed it."""
 
     result: T
     perturbation: Perturbation
-    drifted: float
-    #: Unix time of its end.
-    at: float
+    #: Median reading of the sentinel before, during and after, in microseconds.
+    sentinel_us: float
+    #: Relative change of the sentinel between the two halves of the time, and how much of it is usual here.
+    changed: float
+    usual: float
 
     @property
     def disturbance(self) -> float:
-        """How untrustworthy it is: above 1 beyond the protocol's tolerances."""
-        lost = self.perturbation.lost
-        return max(self.drifted / protocol.SENTINEL_TOLERANCE, lost / protocol.PREEMPTED_TOLERANCE)
+        """How little it can be trusted: above 1 beyond the protocol's tolerances."""
+        return max(self.changed / self.usual, self.perturbation.lost / protocol.PREEMPTED_TOLERANCE)
 
     def describe(self) -> str | None:
         """For `Measurement.perturbation`."""
         parts = [self.perturbation.describe()]
-        if self.drifted > protocol.SENTINEL_TOLERANCE:
-            parts.append(f"sentinel changed by {self.drifted:.1%}")
+        if self.changed > self.usual:
+            parts.append(f"sentinel changed by {self.changed:.1%}")
         return "; ".join(part for part in parts if part) or None
 
 
@@ -46,9 +54,15 @@ class Bench:
         self.target = target
         self.session = session
         self.runtime: Runtime = make_runtime(target.runtime, target.provider, dict(target.options))
-        self.sentinel = Sentinel(self.runtime, target.threads)
-        self.settled = self.sentinel.warm_up()
-        self.readings: list[Reading] = [self.sentinel.read()]
+        self._sentinel = Sentinel(self.runtime, target.threads)
+        self.settled = self._sentinel.warm_up()
+        self._readings: list[Reading] = []
+        self.read()
+
+    def read(self) -> None:
+        """Read the sentinel; what is being measured calls this now and then."""
+        self._readings.append(self._sentinel.read())
+        del self._readings[:-_MEMORY]
 
     def attempt(self, measure: Callable[[], T]) -> Attempt[T]:
         """Measure between two readings of the sentinel; again if that was disturbed. The calmer attempt counts."""
@@ -57,19 +71,23 @@ class Bench:
             return first
         return min(first, self._once(measure), key=lambda attempt: attempt.disturbance)
 
-    def take_readings(self) -> list[Reading]:
-        """Readings since the last call; the latest one is kept as the next item's first."""
-        taken, self.readings = self.readings, self.readings[-1:]
-        return taken
+    def close(self) -> None:
+        self._sentinel.close()
 
     def _once(self, measure: Callable[[], T]) -> Attempt[T]:
-        before = self.readings[-1].us
+        self.read()
+        before = self._readings[-1]
+        usual = self._usual_change()
         watch = Watch()
         result = measure()
         seen = watch.seen()
-        reading = self.sentinel.read()
-        self.readings.append(reading)
-        return Attempt(result, seen, abs(reading.us / before - 1), reading.at)
+        self.read()
+        during = [reading.us for reading in self._readings if reading.at >= before.at]
+        half = len(during) // 2
+        changed = abs(median(during[half:]) / median(during[:half]) - 1)
+        return Attempt(result, seen, median(during), changed, usual)
 
-    def close(self) -> None:
-        self.sentinel.close()
+    def _usual_change(self) -> float:
+        """The tolerance, or what separates successive readings here even when nothing happens, if that is more."""
+        changes = [abs(later.us / earlier.us - 1) for earlier, later in pairwise(self._readings)]
+        return max(protocol.SENTINEL_TOLERANCE, _CLEARLY * median(changes) if len(changes) > 5 else 0.0)

@@ -17,7 +17,6 @@ from profilers.child import Child, memory_limit
 from profilers.drift import correct_all
 from profilers.errors import MeasurementFailed
 from profilers.failures import common_record, failed
-from profilers.sentinel import Reading
 from profilers.spool import Entry, Spool
 
 #: Items whose order is random among themselves.
@@ -83,8 +82,7 @@ def carry_out(
         finally:
             run.close()
         records = [record for entry in store.entries for record in entry.records]
-        readings = [reading for entry in store.entries for reading in entry.readings]
-    return correct_all(records, readings, reference_us)
+    return correct_all(records, reference_us)
 
 
 class _Run:
@@ -157,13 +155,11 @@ class _Run:
         """The item's entry, failures included; None when the budget ended meanwhile."""
         began = time.monotonic()
         left = self._budget_s * (1 + TOLERANCE) - self._elapsed()
-        readings: list[Reading] = []
-        child = self._ready(readings)
+        child = self._ready()
         try:
             request = {"do": "item", "item": task.item.to_json(), "repetition": task.repetition}
             answer = child.ask(request, max(0.0, min(left, ITEM_SECONDS)))
             records = [Measurement.from_json(record) for record in answer["records"]]
-            readings += [Reading(at, us) for at, us in answer["readings"]]
         except MeasurementFailed as error:
             if error.kind == "timeout" and left < ITEM_SECONDS:
                 self.close()
@@ -171,9 +167,9 @@ class _Run:
             records = [failed(common_record(task.item, task.repetition, child.session), error.kind, str(error))]
             if not child.alive:
                 self.close()
-        return Entry(*task.identity, time.monotonic() - began, tuple(records), tuple(readings))
+        return Entry(*task.identity, time.monotonic() - began, tuple(records))
 
-    def _ready(self, readings: list[Reading]) -> Child:
+    def _ready(self) -> Child:
         """The measuring process, started if need be. A process that cannot even start ends the run."""
         if self._child is None:
             self._children += 1
@@ -181,7 +177,6 @@ class _Run:
                 self._child = Child(self._target, f"{self._id}.{self._children}", memory_limit())
             except MeasurementFailed as error:
                 raise MeasurementFailed(error.kind, f"measuring cannot start: {error}") from error
-            readings += [Reading(at, us) for at, us in self._child.started["readings"]]
         return self._child
 
     def _class(self, item: PlanItem) -> tuple[str, str]:

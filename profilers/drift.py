@@ -1,56 +1,39 @@
-"""Dividing out slow drift: what the sentinel says about the machine's speed around each item."""
+"""Dividing out slow drift: every label by what the sentinel said around it, over one reference for all."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
 
 from lookup_tables.records import Measurement
-from profilers import protocol
-from profilers.sentinel import Reading
 
 
-class DriftCurve:
-    """The sentinel's time over the run: at any moment the median of the nearest readings on either side.
-
-    ``reference_us`` is the time that counts as a drift of 1; without it, the median of all readings does.
-    """
-
-    def __init__(self, readings: Iterable[Reading], reference_us: float | None = None) -> None:
-        ordered = sorted(set(readings), key=lambda reading: reading.at)
-        self._at = [reading.at for reading in ordered]
-        self._us = [reading.us for reading in ordered]
-        self.reference_us = reference_us or (median(self._us) if self._us else None)
-
-    def at(self, moment: float) -> float:
-        """Ratio to the reference; 1 where nothing was read."""
-        if not self._us or self.reference_us is None:
-            return 1.0
-        place = bisect_left(self._at, moment)
-        window = self._us[max(0, place - protocol.DRIFT_WINDOW) : place + protocol.DRIFT_WINDOW]
-        return median(window) / self.reference_us
+def reference_of(records: Sequence[Measurement]) -> float | None:
+    """The median of what the sentinel read; None where it was never read. Records of one measurement count once."""
+    readings = {(record.session, record.context, record.sentinel_us) for record in records}
+    return median(us for _, _, us in readings if us is not None) if any(us for _, _, us in readings) else None
 
 
-def corrected(measurement: Measurement, drift: float) -> Measurement:
-    """Labels divided by ``drift``, which is noted; raw blocks stay as they are."""
+def correct_all(records: Sequence[Measurement], reference_us: float | None = None) -> list[Measurement]:
+    """All raw records of a run with drift divided out, relative to ``reference_us`` or to the run's own median."""
+    reference = reference_us or reference_of(records)
+    return [corrected(record, reference) for record in records]
+
+
+def corrected(record: Measurement, reference_us: float | None) -> Measurement:
+    """Labels divided by the drift, which is noted; raw blocks stay as they are."""
+    if record.sentinel_us is None or reference_us is None:
+        return record
+    drift = record.sentinel_us / reference_us
     return replace(
-        measurement,
+        record,
         drift=drift,
-        latency_us=_divided(measurement.latency_us, drift),
-        p10_us=_divided(measurement.p10_us, drift),
-        p90_us=_divided(measurement.p90_us, drift),
-        mad_us=_divided(measurement.mad_us, drift),
+        latency_us=_divided(record.latency_us, drift),
+        p10_us=_divided(record.p10_us, drift),
+        p90_us=_divided(record.p90_us, drift),
+        mad_us=_divided(record.mad_us, drift),
     )
-
-
-def correct_all(
-    records: Iterable[Measurement], readings: Sequence[Reading], reference_us: float | None = None
-) -> list[Measurement]:
-    """All records of a run with the run's drift divided out."""
-    curve = DriftCurve(readings, reference_us)
-    return [corrected(record, curve.at(record.started_at)) for record in records]
 
 
 def _divided(value: float | None, divisor: float) -> float | None:

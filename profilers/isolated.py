@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 from graphs.errors import GraphError
 from graphs.ir import Graph, Node, TensorType
@@ -14,11 +15,13 @@ from graphs.kernels import Kernel
 from graphs.onnx_writer import write_onnx
 from lookup_tables.records import Measurement
 from profilers import protocol
-from profilers.bench import Bench
+from profilers.bench import Attempt, Bench
 from profilers.errors import MeasurementFailed
 from profilers.inputs import random_inputs
 from profilers.runtimes.base import Loading, Session
 from profilers.timing import Timing, settle, time_blocks
+
+T = TypeVar("T")
 
 
 def measure_alone(bench: Bench, kernels: Iterable[Kernel], common: Measurement) -> list[Measurement]:
@@ -72,7 +75,7 @@ def _measure(bench: Bench, kernel: Kernel, empty_us: float, common: Measurement)
         common = replace(common, settled=settled and bench.settled)
         if seconds * 1e6 > protocol.SLOPE_BELOW_US:
             attempt = bench.attempt(lambda: time_blocks(session.run, seconds, protocol.ISOLATED_SECONDS))
-            return _record(attempt.result, empty_us, 1, common, attempt.describe())
+            return _record(attempt.result, empty_us, 1, _noted(common, attempt))
     count = max(2, min(protocol.CHAIN_MAX, round(protocol.CHAIN_US / max(seconds * 1e6 - empty_us, 1.0))))
     with _loaded(bench, graph, count) as short, _loaded(bench, graph, 2 * count) as long:
         one, two = settle(short.run, protocol.ISOLATED_SECONDS)[1], settle(long.run, protocol.ISOLATED_SECONDS)[1]
@@ -85,10 +88,14 @@ def _measure(bench: Bench, kernel: Kernel, empty_us: float, common: Measurement)
 
         slope = bench.attempt(measure)
         base, timing = slope.result
-        return _record(timing, base.median_us, count, common, slope.describe())
+        return _record(timing, base.median_us, count, _noted(common, slope))
 
 
-def _record(timing: Timing, base_us: float, count: int, common: Measurement, perturbation: str | None) -> Measurement:
+def _noted(common: Measurement, attempt: Attempt[T]) -> Measurement:
+    return replace(common, perturbation=attempt.describe(), sentinel_us=attempt.sentinel_us)
+
+
+def _record(timing: Timing, base_us: float, count: int, common: Measurement) -> Measurement:
     """Block times less ``base_us``, shared among ``count`` kernels; the clock's noise can make tiny ones vanish."""
 
     def each(us: float) -> float:
@@ -103,7 +110,6 @@ def _record(timing: Timing, base_us: float, count: int, common: Measurement, per
         mad_us=timing.mad_us / count,
         runs=timing.runs * count,
         blocks_us=tuple(each(block) for block in timing.blocks_us),
-        perturbation=perturbation,
     )
 
 

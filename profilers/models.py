@@ -10,7 +10,6 @@ from typing import Any
 from graphs.errors import GraphError
 from profilers import protocol
 from profilers.bench import Bench
-from profilers.drift import DriftCurve
 from profilers.errors import MeasurementFailed
 from profilers.inputs import random_inputs
 from profilers.network import Facts, peak_memory
@@ -46,11 +45,11 @@ def _time(
     facts = _facts(session)
     settled, per_run = settle(session.run, min(protocol.SETTLE_SECONDS, seconds / 4))
     attempts = [
-        bench.attempt(lambda: time_blocks(session.run, per_run, seconds / _SEGMENTS, min_blocks=2))
+        bench.attempt(lambda: time_blocks(session.run, per_run, seconds / _SEGMENTS, min_blocks=2, pause=bench.read))
         for _ in range(_SEGMENTS)
     ]
-    curve = DriftCurve(bench.readings, reference_us)
-    drifts = [curve.at(attempt.at) for attempt in attempts]
+    readings = [attempt.sentinel_us for attempt in attempts]
+    drifts = [reading / (reference_us or median(readings)) for reading in readings]
     pairs = zip(attempts, drifts, strict=True)
     blocks = [block / drift for attempt, drift in pairs for block in attempt.result.blocks_us]
     timing = Timing.of(blocks, sum(attempt.result.runs for attempt in attempts))
@@ -63,7 +62,7 @@ def _time(
         "runs": timing.runs,
         "blocks_us": [block for attempt in attempts for block in attempt.result.blocks_us],
         "drift": median(drifts),
-        "sentinel_us": median(reading.us for reading in bench.readings),
+        "sentinel_us": median(readings),
         "settled": settled and bench.settled,
         "perturbation": "; ".join(sorted(filter(None, perturbations))) or None,
         "peak_memory_bytes": facts.peak_memory_bytes,

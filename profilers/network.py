@@ -45,7 +45,7 @@ def measure_network(
             profiled, facts = _profile(bench, session, seconds, common)
             records += profiled
         if whole:
-            attempt = bench.attempt(lambda: time_blocks(session.run, seconds, protocol.WHOLE_SECONDS))
+            attempt = bench.attempt(lambda: time_blocks(session.run, seconds, protocol.WHOLE_SECONDS, pause=bench.read))
             records.append(whole_record(attempt, common, facts))
     return records
 
@@ -72,6 +72,7 @@ def whole_record(attempt: Attempt[Timing], common: Measurement, facts: Facts) ->
         runs=timing.runs,
         blocks_us=timing.blocks_us,
         perturbation=attempt.describe(),
+        sentinel_us=attempt.sentinel_us,
         kernels=facts.kernels,
         peak_memory_bytes=facts.peak_memory_bytes,
     )
@@ -95,12 +96,15 @@ def peak_memory(executed: Graph, activation_bytes: int | None) -> int | None:
 def _profile(bench: Bench, session: Session, seconds: float, common: Measurement) -> tuple[list[Measurement], Facts]:
     """Profiled runs; each attempt makes the same number, and the columns of the calmer one are kept."""
     runs = runs_to_profile(seconds)
+    every = max(1, round(protocol.SENTINEL_EVERY_SECONDS / seconds))
     made = 0
 
     def measure() -> int:
         nonlocal made
         with without_collections():
-            for _ in range(runs):
+            for index in range(runs):
+                if index and index % every == 0:
+                    bench.read()
                 session.run()
         made += 1
         return made
@@ -110,7 +114,9 @@ def _profile(bench: Bench, session: Session, seconds: float, common: Measurement
     executed = executed_kernels(session, profile)
     start = len(profile.durations_us) - runs * (made - attempt.result + 1)
     durations = profile.durations_us[start : start + runs] + protocol.PROFILER_ROUNDING_US
-    common = replace(common, mode="in_network", runs=runs, perturbation=attempt.describe())
+    common = replace(
+        common, mode="in_network", runs=runs, perturbation=attempt.describe(), sentinel_us=attempt.sentinel_us
+    )
     labels = trimmed_mean(durations)
     records = [
         _kernel_record(found, position, durations[:, position], float(labels[position]), common)

@@ -17,11 +17,13 @@ over blocks of the time per run, and p10, p90 and the median absolute deviation 
 output can be the next input, else they all read the same input. Up to `SLOPE_BELOW_US` the label is the slope between
 n and 2n copies, which has no cost of the call in it; above, it is the block time less the time of an empty call.
 
-*Drift.* The sentinel, a fixed convolution, runs before and after every item. Where the two readings differ by more
-than `SENTINEL_TOLERANCE`, or the process lost the processor for more than `PREEMPTED_TOLERANCE` of the time, the item
-is measured once more and the calmer of the two attempts counts. Afterwards labels are divided by the local median of
-readings over their reference. The sentinel's working set is larger than the private caches, so that it slows down
-about as much as whole models do: a smaller one would correct too much.
+*Drift.* The sentinel, a fixed convolution, is read before and after every measurement and every
+`SENTINEL_EVERY_SECONDS` within it. Where it was faster in one half of a measurement than in the other by more than
+`SENTINEL_TOLERANCE`, or by more than its readings scatter on this machine anyway, or where the process lost the
+processor for more than `PREEMPTED_TOLERANCE` of the time, the measurement is made once more and the calmer of the two
+attempts counts. In the end labels are divided by the median reading of their measurement over the reference. The
+sentinel's working set is larger than most private caches, so that it slows down about as much as whole models do: a
+smaller one would correct too much.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ PROFILED_SECONDS = 0.12
 KEPT_SHARE = 0.8
 PROFILER_ROUNDING_US = 0.5
 
-WHOLE_SECONDS = 0.12
+WHOLE_SECONDS = 0.25
 WHOLE_BLOCKS = 30
 WHOLE_MIN_BLOCKS = 5
 
@@ -53,8 +55,7 @@ SLOPE_BELOW_US = 200.0
 CHAIN_US = 200.0
 CHAIN_MAX = 64
 
-SENTINEL_RUNS = 5
+SENTINEL_RUNS = 2
+SENTINEL_EVERY_SECONDS = 0.05
 SENTINEL_TOLERANCE = 0.03
 PREEMPTED_TOLERANCE = 0.02
-#: Readings on either side that the drift of an item is the median of.
-DRIFT_WINDOW = 2

@@ -40,7 +40,7 @@ class Sentinel:
 
     def read(self) -> Reading:
         """Median of a few runs."""
-        self._session.run()  # brings the weights back into the cache
+        self._session.run()  # brings its weights back into the caches
         with without_collections():
             times = [time_block(self._session.run, 1) for _ in range(protocol.SENTINEL_RUNS)]
         return Reading(time.time(), median(times) * 1e6)

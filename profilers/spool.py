@@ -1,7 +1,7 @@
 """The spool of a run: an append-only NDJSON file, synced after every item.
 
 The first line names the target and the protocol; every other line is an item that was measured, with its raw records
-and the sentinel's readings around them. After a crash or ``kill -9`` at most the last line is incomplete; it is cut off
+(drift not divided out). After a crash or ``kill -9`` at most the last line is incomplete; it is cut off
 when the spool is opened again, and the item counts as not measured.
 """
 
@@ -18,7 +18,6 @@ from lookup_tables.errors import InvalidRecord
 from lookup_tables.records import Measurement
 from profilers import protocol
 from profilers.errors import InvalidSpool
-from profilers.sentinel import Reading
 
 _FORMAT = 1
 
@@ -31,14 +30,12 @@ class Entry:
     repetition: int
     seconds: float
     records: tuple[Measurement, ...]
-    readings: tuple[Reading, ...]
 
     def to_json(self) -> dict[str, Any]:
         return {
             "item": self.key,
             "repetition": self.repetition,
             "seconds": round(self.seconds, 4),
-            "readings": [(reading.at, reading.us) for reading in self.readings],
             "records": [record.to_json() for record in self.records],
         }
 
@@ -49,7 +46,6 @@ class Entry:
             int(data["repetition"]),
             float(data["seconds"]),
             tuple(map(Measurement.from_json, data["records"])),
-            tuple(Reading(float(at), float(us)) for at, us in data["readings"]),
         )
 
 

@@ -100,15 +100,27 @@ def time_blocks(
     call: Call,
     seconds_per_call: float,
     seconds: float,
+    *,
     blocks: int = protocol.WHOLE_BLOCKS,
     min_blocks: int = protocol.WHOLE_MIN_BLOCKS,
+    pause: Call | None = None,
 ) -> Timing:
-    """Time a warm ``call`` for about ``seconds`` in ``blocks`` blocks; in fewer, but ``min_blocks``, if it is slow."""
+    """Time a warm ``call`` for about ``seconds`` in ``blocks`` blocks; in fewer, but ``min_blocks``, if it is slow.
+
+    ``pause`` is called between blocks whenever `protocol.SENTINEL_EVERY_SECONDS` of timing went by; one call after it
+    is not timed, since whatever it did took the place of the call's data in the caches.
+    """
     calls = calls_per_block(seconds_per_call, max(protocol.BLOCK_SECONDS, seconds / blocks))
-    possible = int(seconds / max(seconds_per_call * calls, 1e-9))
-    wanted = max(min_blocks, min(blocks, possible))
+    block_s = seconds_per_call * calls
+    wanted = max(min_blocks, min(blocks, int(seconds / max(block_s, 1e-9))))
+    every = max(1, round(protocol.SENTINEL_EVERY_SECONDS / max(block_s, 1e-9)))
+    values = []
     with without_collections():
-        values = [time_block(call, calls) * 1e6 for _ in range(wanted)]
+        for index in range(wanted):
+            if pause is not None and index and index % every == 0:
+                pause()
+                call()
+            values.append(time_block(call, calls) * 1e6)
     return Timing.of(values, calls * wanted)
 
 

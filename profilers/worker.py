@@ -4,7 +4,7 @@ Speaks NDJSON: requests on standard input, one answer each on what was standard 
 library prints goes to standard error). The first request is ``start``; the process ends when its input does.
 
     {"do": "start", "target": {…}, "session": "…", "memory_limit": 2000000000 | null}
-    {"do": "item", "item": {…}, "repetition": 0}                      → {"records": […], "readings": [[at, us], …]}
+    {"do": "item", "item": {…}, "repetition": 0}                      → {"records": […]}
     {"do": "model", "file": "…", "binding": {…}, "seconds": 2.0}      → {"model": {…}}
 
 A request that fails answers ``{"error": kind, "detail": text}``.
@@ -48,7 +48,7 @@ def _start(request: Mapping[str, Any], answers: IO[str]) -> Bench | None:
     except Exception as error:  # whatever it is, the parent must hear of it
         _reply(answers, {"error": getattr(error, "kind", "unsupported"), "detail": f"{type(error).__name__}: {error}"})
         return None
-    _reply(answers, {"started": os.getpid(), "settled": bench.settled, "readings": _readings(bench)})
+    _reply(answers, {"started": os.getpid(), "settled": bench.settled})
     return bench
 
 
@@ -67,20 +67,16 @@ def _item(bench: Bench, request: Mapping[str, Any]) -> Answer:
     from profilers.items import measure_item
 
     records = measure_item(bench, PlanItem.from_json(request["item"]), int(request["repetition"]))
-    return {"records": [record.to_json() for record in records], "readings": _readings(bench)}
+    return {"records": [record.to_json() for record in records]}
 
 
 def _model(bench: Bench, request: Mapping[str, Any]) -> Answer:
     from profilers.models import time_model
 
-    return {"model": time_model(bench, request), "readings": _readings(bench)}
+    return {"model": time_model(bench, request)}
 
 
 _DUTIES: dict[str, Callable[[Bench, Mapping[str, Any]], Answer]] = {"item": _item, "model": _model}
-
-
-def _readings(bench: Bench) -> list[tuple[float, float]]:
-    return [(reading.at, reading.us) for reading in bench.take_readings()]
 
 
 def _reply(answers: IO[str], answer: Answer) -> None:
