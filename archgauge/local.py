@@ -9,29 +9,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from archgauge.errors import CommandError, UnreadableModel
+from archgauge.errors import UnreadableModel
+from archgauge.state import settings
 from archgauge_client import strip_file
 from archgauge_client.wire import GraphArchitecture, OnnxArchitecture, PredictionRequest
 from service.answers import PredictionWork
 from service.db import Predictions
 from service.engine import PricingEngine
-from service.settings import Settings
 from service.store import Store
 from service.workers import Deadline
-
-
-def settings(data_dir: Path) -> Settings:
-    """Settings of the environment for a data directory; raises CommandError for a variable that holds nonsense."""
-    try:
-        return Settings.from_environment(data_dir=data_dir)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
-
-
-def open_store(data_dir: Path) -> Store:
-    """The store of a data directory, made and its database upgraded where needed."""
-    chosen = settings(data_dir)
-    return Store.open(chosen.data_dir, chosen.database_url)
 
 
 class LocalPricing:

@@ -87,7 +87,7 @@ def threads_of(target: str | None, data_dir: Path) -> int:
     """Threads of the named target, or of the one promoted last; 1 where there is no store to ask."""
     if target is None and (find_spec("sqlalchemy") is None or not data_dir.exists()):
         return 1
-    from archgauge.local import open_store
+    from archgauge.state import open_store
     from service.errors import NoPredictor
 
     with open_store(data_dir) as store:

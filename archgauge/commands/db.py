@@ -18,7 +18,7 @@ def command() -> None:
 @options.data_dir
 def upgrade(data_dir: Path) -> None:
     """Bring the database to the schema of this version (other commands do it by themselves)."""
-    from archgauge.local import open_store
+    from archgauge.state import open_store
     from service.db import current_revision
 
     with open_store(data_dir) as store:

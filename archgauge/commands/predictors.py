@@ -20,8 +20,8 @@ def command() -> None:
 @options.json_output
 def list_(target: str | None, data_dir: Path, as_json: bool) -> None:
     """List the versions of all targets, or of one, newest first."""
-    from archgauge.local import open_store
     from archgauge.output import percent, print_json, stdout, table
+    from archgauge.state import open_store
 
     with open_store(data_dir) as store:
         records = store.predictors(target)
@@ -54,7 +54,7 @@ def list_(target: str | None, data_dir: Path, as_json: bool) -> None:
 @options.data_dir
 def promote(version: str, target: str | None, data_dir: Path) -> None:
     """Let a version answer for its target from now on; promoting an older one goes back to it."""
-    from archgauge.local import open_store
+    from archgauge.state import open_store
 
     with open_store(data_dir) as store:
         record = store.promote(version, target, note="by hand")

@@ -22,8 +22,8 @@ def command() -> None:
 @options.json_output
 def list_(target: str | None, data_dir: Path, as_json: bool) -> None:
     """List the versions of all targets, or of one, newest first."""
-    from archgauge.local import open_store
     from archgauge.output import print_json, stdout, table
+    from archgauge.state import open_store
 
     with open_store(data_dir) as store:
         records = store.tables(target)
@@ -50,7 +50,7 @@ def list_(target: str | None, data_dir: Path, as_json: bool) -> None:
 @options.data_dir
 def export(version: str, file: Path, target: str | None, data_dir: Path) -> None:
     """Write a version as one FILE, to be imported elsewhere."""
-    from archgauge.local import open_store
+    from archgauge.state import open_store
     from lookup_tables import export_table
 
     with open_store(data_dir) as store:
@@ -64,7 +64,7 @@ def export(version: str, file: Path, target: str | None, data_dir: Path) -> None
 @options.data_dir
 def import_(file: Path, name: str | None, data_dir: Path) -> None:
     """Check and keep a table that was exported elsewhere."""
-    from archgauge.local import open_store
+    from archgauge.state import open_store
     from lookup_tables import import_table
 
     with open_store(data_dir) as store:

@@ -1,0 +1,113 @@
+"""The way back: target → plan → measurements → table version. `archgauge.training` goes on from there."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from archgauge.errors import CommandError, Interrupted
+from archgauge.measuring import checked_target
+from archgauge.output import Report
+from lookup_tables import Measurement, TableVersion, Target, write_table
+from predictors import make_plan
+from profilers import Progress, carry_out, measure_peaks
+from profilers.drift import DriftCurve
+from profilers.spool import Spool
+from service.store import Store
+
+
+@dataclass
+class _Interrupts:
+    """Whether Ctrl-C (or a polite kill) ended the block early."""
+
+    happened: bool = field(default=False)
+
+
+def profile(
+    store: Store,
+    *,
+    threads: int,
+    budget_s: float,
+    precisions: Sequence[str] = ("fp32",),
+    alias: str | None = None,
+    report: Report,
+) -> TableVersion:
+    """Measure this machine for about ``budget_s`` seconds into the next version of its table, and register it.
+
+    What was measured is in a spool under the data directory until the version is written, so that a run that was
+    stopped is continued by the next one with its budget.
+
+    Raises:
+        Interrupted: Ctrl-C; the spool is kept.
+        CommandError: nothing could be measured.
+    """
+    began = time.monotonic()
+    target = checked_target(threads)
+    store.register_target(target, alias)
+    older = store.tables(target.id)
+    parent = store.table_version(older[0]) if older else None
+    spool = store.root.parent / "spool" / f"{target.id}-{len(older) + 1:04d}.ndjson"
+    report(0.0, "peak rates of the processor")
+    peaks = measure_peaks(threads)
+    plan = make_plan(len(older), budget_s, precisions, created_for=target.id)
+    left_s = max(1.0, budget_s - (time.monotonic() - began))
+    reference_us = older[0].manifest["report"].get("sentinel_us") if older else None
+    with _interrupts() as interrupts:
+        measurements = carry_out(
+            plan, target, spool, left_s, lambda p: _pass_on(p, report), reference_us=reference_us, seed=plan.seed
+        )
+    if interrupts.happened:
+        raise Interrupted(f"stopped; {len(measurements):,} measurements are kept: the same command goes on from there")
+    _check(measurements)
+    facts = {
+        "budget_s": budget_s, "plan": {"id": plan.id, "seed": plan.seed, "precisions": list(precisions)},
+        "peaks": peaks.to_json(), "sentinel_us": reference_us or _reference(spool, target),
+    }  # fmt: skip
+    table = write_table(store.root, target, measurements, parent, facts)
+    store.register_table(table, alias)
+    spool.unlink()
+    return table
+
+
+def _pass_on(progress: Progress, report: Report) -> None:
+    failed = f", {progress.failed} failed" if progress.failed else ""
+    report(progress.fraction, f"{progress.done} networks{failed}  {progress.current}")
+
+
+def _check(measurements: Sequence[Measurement]) -> None:
+    if not any(m.ok for m in measurements):
+        why = next((m.detail for m in measurements if m.detail), "there was no time for a single network")
+        raise CommandError(f"nothing could be measured: {why}")
+
+
+def _reference(spool: Path, target: Target) -> float | None:
+    """The sentinel's time that the run's latencies are relative to."""
+    with Spool(spool, target.id) as opened:
+        return DriftCurve(reading for entry in opened.entries for reading in entry.readings).reference_us
+
+
+@contextmanager
+def _interrupts() -> Iterator[_Interrupts]:
+    """Note Ctrl-C, which `carry_out` answers by returning what it has, and treat a polite kill alike."""
+    seen = _Interrupts()
+    if threading.current_thread() is not threading.main_thread():
+        yield seen  # signals are the main thread's business
+        return
+
+    def handle(_signal: int, _frame: FrameType | None) -> Any:
+        seen.happened = True
+        raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield seen
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,23 @@
+"""The state of a data directory: its settings and its store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archgauge.errors import CommandError
+from service.settings import Settings
+from service.store import Store
+
+
+def settings(data_dir: Path) -> Settings:
+    """Settings of the environment for a data directory; raises CommandError for a variable that holds nonsense."""
+    try:
+        return Settings.from_environment(data_dir=data_dir)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def open_store(data_dir: Path) -> Store:
+    """The store of a data directory, made and its database upgraded where needed."""
+    chosen = settings(data_dir)
+    return Store.open(chosen.data_dir, chosen.database_url)
