@@ -22,9 +22,8 @@ from graphs.validation import NEWEST_OPSET, validate
 #: Attributes of the standard and of com.microsoft that are floating point, so that 1 in JSON means 1.0.
 FLOAT_ATTRIBUTES = frozenset({
     "activation_alpha", "activation_beta", "activation_params", "alpha", "beta", "bias", "clip", "cubic_coeff_a",
-    "decay_factor", "epsilon", "extrapolation_value", "gamma", "high", "lambd", "low", "mask_filter_value", "mean",
-    "momentum", "norm_coefficient", "norm_coefficient_post", "ratio", "sample_freq", "scale", "seed", "softcap",
-    "spatial_scale", "stash", "threshold", "value_float", "value_floats", "weights",
+    "epsilon", "extrapolation_value", "gamma", "high", "lambd", "low", "mask_filter_value", "mean", "momentum", "ratio",
+    "scale", "softcap", "spatial_scale", "value_float", "value_floats", "weights",
 })  # fmt: skip
 
 

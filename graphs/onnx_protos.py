@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from graphs.inference.elementwise import ELEMENT_TYPES
+from graphs.inference.elementwise import ELEMENT_TYPES, element_type
 from graphs.ir import TensorType, Value
 
 #: TensorProto.DataType by name.
@@ -22,9 +22,10 @@ _UNPACKED: dict[int, tuple[str, type[np.generic]]] = {
 
 
 def tensor_value(tensor: TensorProto) -> Value:
-    """The values of a tensor held in the file."""
+    """The values of a tensor held in the file. Raises InvalidGraph for an element type that does not exist."""
     found = _UNPACKED.get(tensor.data_type)
     if found is None:
+        element_type(tensor.data_type)
         return numpy_helper.to_array(tensor)
     field, dtype = found
     shape = tuple(tensor.dims)

@@ -107,6 +107,8 @@ def _attribute_to_proto(name: str, value: Attribute, kind: int | None) -> Attrib
         data = tensor_to_proto(value, "string" if value.dtype.kind in "OSU" else value.dtype.name)
     elif kind == AttributeProto.FLOAT:
         data = float(data)
+    elif kind == AttributeProto.INT and isinstance(value, float):
+        data = int(value)
     elif kind == AttributeProto.FLOATS:
         data = [float(v) for v in data]
     empty = isinstance(data, (list, tuple)) and not data

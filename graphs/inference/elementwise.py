@@ -17,6 +17,7 @@ ELEMENT_TYPES = (
     "undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16",
     "float64", "uint32", "uint64", "complex64", "complex128", "bfloat16", "float8e4m3fn", "float8e4m3fnuz",
     "float8e5m2", "float8e5m2fnuz", "uint4", "int4", "float4e2m1", "float8e8m0", "uint2", "int2",
+    "float6e2m3", "float6e3m2",
 )  # fmt: skip
 
 
@@ -41,7 +42,10 @@ def _dtype_name(dtype: np.dtype[Any]) -> str:
 
 
 #: Names of ml_dtypes that say more than ONNX does.
-_OTHER_NAMES = {"float4e2m1fn": "float4e2m1", "float8e8m0fnu": "float8e8m0"}
+_OTHER_NAMES = {
+    "float4e2m1fn": "float4e2m1", "float6e2m3fn": "float6e2m3", "float6e3m2fn": "float6e3m2",
+    "float8e8m0fnu": "float8e8m0",
+}  # fmt: skip
 
 
 @rule(

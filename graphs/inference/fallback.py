@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def infer_by_schema(call: Call, scope: Mapping[str, TensorType]) -> Sequence[TensorType]:
     """Types by the operator's schema; ``scope`` are all tensors, which subgraphs may read."""
-    import onnx
+    import onnx.checker
     from onnx import helper, shape_inference
 
     from graphs.onnx_protos import NUMBERS, tensor_to_proto
@@ -35,7 +35,7 @@ def infer_by_schema(call: Call, scope: Mapping[str, TensorType]) -> Sequence[Ten
     opsets = [helper.make_opsetid(node.domain, call.opset)]
     try:
         found = shape_inference.infer_node_outputs(schema, proto, types, values, opset_imports=opsets)
-    except shape_inference.InferenceError as error:
+    except (shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError) as error:
         raise InvalidGraph(str(error)) from error
     return [_static(call, name, found.get(name)) if name else TensorType("float32", ()) for name in node.outputs]
 
