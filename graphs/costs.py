@@ -186,12 +186,14 @@ def _einsum(kernel: Kernel) -> int:
     """A multiply-add for every combination of all indices."""
     equation = str(kernel.attribute("equation", "")).replace(" ", "")
     sizes: dict[str, int] = {}
+    ellipsis = 1
     for term, operand in zip(equation.partition("->")[0].split(","), kernel.inputs, strict=False):
         shape = operand.shape if operand is not None else ()
-        letters = term.replace("...", "")
-        sizes.update(zip(letters, shape[len(shape) - len(letters) :] if term.startswith(".") else shape, strict=False))
-    extra = kernel.outputs[0].shape[:-1] if "..." in equation and len(sizes) < len(kernel.outputs[0].shape) else ()
-    return 2 * max(prod(sizes.values()), kernel.outputs[0].elements if extra else 1)
+        before, _, after = term.partition("...")
+        end = len(shape) - len(after)
+        sizes.update(zip(before + after, shape[: len(before)] + shape[end:], strict=False))
+        ellipsis = max(ellipsis, prod(shape[len(before) : end]))
+    return 2 * ellipsis * prod(sizes.values())
 
 
 def _resize(kernel: Kernel) -> int:

@@ -63,12 +63,20 @@ def restore(draft: Draft) -> None:
     function = _RESTORERS.get(draft.node.op)
     if function is not None:
         function(draft)
+    for name in _FOREIGN.get(draft.node.kind, ()):
+        draft.attributes.pop(name, None)
     activation = draft.attributes.get("activation")
     if isinstance(activation, str) and "activation_params" not in draft.attributes:
         parameters = _ACTIVATION_PARAMETERS.get(activation)
         if parameters and draft.node.op != "FusedGemm":
             draft.attributes["activation_params"] = parameters
 
+
+#: Attributes that canonical kernels have for the operator's namesake in the other domain.
+_FOREIGN: dict[str, tuple[str, ...]] = {
+    "QLinearConv": ("channels_last",), "com.microsoft.Gelu": ("approximate",),
+    "com.microsoft.QuantizeLinear": ("block_size",), "com.microsoft.DequantizeLinear": ("block_size",),
+}  # fmt: skip
 
 _ACTIVATION_PARAMETERS = {"LeakyRelu": (0.01,), "Clip": (0.0, 6.0), "HardSigmoid": (0.2, 0.5)}
 
@@ -226,12 +234,6 @@ def _dropout(draft: Draft) -> None:
         draft.graph.opset[""] = 9
 
 
-def _gelu(draft: Draft) -> None:
-    """The contrib operator is always exact and has no attribute that says so."""
-    if draft.node.domain:
-        draft.attributes.pop("approximate", None)
-
-
 def _quantized_softmax(draft: Draft) -> None:
     draft.attributes.setdefault("opset", 13)
 
@@ -241,7 +243,7 @@ _RESTORERS: dict[str, _Restorer] = {
     "Reshape": _target_shape, "Expand": _target_shape, "Flatten": _flatten, "Squeeze": _squeeze, "Split": _split,
     "Unsqueeze": _unsqueeze, "Slice": _slice, "Pad": _pad, "Clip": _clip, "Cast": _cast, "Resize": _resize,
     "ConstantOfShape": _constant_of_shape, "Upsample": _upsample, "ConvTranspose": _conv_transpose,
-    "ReorderOutput": _reorder_output, "OneHot": _one_hot, "EyeLike": _eye_like, "Dropout": _dropout, "Gelu": _gelu,
+    "ReorderOutput": _reorder_output, "OneHot": _one_hot, "EyeLike": _eye_like, "Dropout": _dropout,
     "QLinearSoftmax": _quantized_softmax,
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), _softmax),
     **dict.fromkeys(("MaxPool", "AveragePool", "LpPool", "NhwcMaxPool", "QLinearAveragePool"), _pool),

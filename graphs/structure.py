@@ -35,6 +35,14 @@ def reads(node: Node) -> Iterator[str]:
             yield from (name for name in attribute.outputs if name not in inner)
 
 
+def bodies_read(nodes: Iterable[Node]) -> Iterator[str]:
+    """The tensors that bodies of control flow take from around them."""
+    for node in nodes:
+        for attribute in node.attributes.values():
+            if isinstance(attribute, Graph):
+                yield from set(reads(node)).difference(node.inputs)
+
+
 def check_size(name: str, type_: TensorType) -> None:
     """Raises InvalidGraph for a type that no real tensor has."""
     if type_.dtype not in BITS:

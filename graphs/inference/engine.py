@@ -10,11 +10,12 @@ import numpy as np
 from graphs.errors import GraphError, InvalidGraph, MissingValue, UnboundDimension, UnsupportedOperator
 from graphs.inference import conditions
 from graphs.inference.call import RULES, Call
+from graphs.inference.control import infer_control
 from graphs.inference.fallback import infer_by_schema
 from graphs.inference.nchwc import block_size
 from graphs.inference.values import compute_outputs
 from graphs.ir import MAX_VALUE_ELEMENTS, Graph, Node, Parameter, TensorType, Value
-from graphs.structure import check_size, reads
+from graphs.structure import bodies_read, check_size, reads
 
 #: Values of up to this many elements are computed on the way, since a small one may come of them again.
 MAX_COMPUTED_ELEMENTS = 1 << 16
@@ -39,28 +40,31 @@ def infer(graph: Graph) -> Graph:
     MissingValue where the value of a constant decides a shape but is not known, UnsupportedOperator.
     """
     inference = _Inference(graph)
+    for name in graph.inputs:
+        if not graph.types[name].is_static:
+            shape = list(graph.types[name].shape)
+            raise UnboundDimension(name, f"input {name!r} is not static: {shape}; bind the graph first")
+        inference.types[name] = graph.types[name]
     for node in graph.nodes:
         inference.visit(node)
     return inference.result()
 
 
 class _Inference:
-    def __init__(self, graph: Graph) -> None:
+    """What is known of a graph on the way through it; a body sees what is known of the graph around it."""
+
+    def __init__(self, graph: Graph, outer: _Inference | None = None) -> None:
         self.graph = graph
-        self.opset = graph.opset
+        self.opset: dict[str, int] = graph.opset if outer is None else outer.opset
         self.block = block_size(graph)
-        self.parameters = dict(graph.parameters)
-        self.types: dict[str, TensorType] = {}
+        self.parameters: dict[str, Parameter] = {**(outer.parameters if outer else {}), **graph.parameters}
+        self.types: dict[str, TensorType] = {} if outer is None else dict(outer.types)
         self.nodes: list[Node] = []
         self.renamed: dict[str, str] = {}
-        self.outputs = frozenset(graph.outputs)
+        #: Names that must stay: outputs, and what bodies read.
+        self.fixed = {*graph.outputs, *bodies_read(graph.nodes)}
         for name, parameter in graph.parameters.items():
             self.types[name] = parameter.type
-        for name in graph.inputs:
-            if not graph.types[name].is_static:
-                shape = list(graph.types[name].shape)
-                raise UnboundDimension(name, f"input {name!r} is not static: {shape}; bind the graph first")
-            self.types[name] = graph.types[name]
 
     def visit(self, node: Node) -> None:
         """Infer one node; keep it, or turn its outputs into parameters."""
@@ -85,7 +89,7 @@ class _Inference:
     def _alias(self, node: Node) -> bool:
         """Let readers of a constant's Identity read the constant itself."""
         source, name = node.inputs[0], node.outputs[0]
-        if source not in self.parameters or name in self.outputs:
+        if source not in self.parameters or name in self.fixed:
             return False
         self.renamed[name] = source
         return True
@@ -107,7 +111,12 @@ class _Inference:
         call = self._call(node)
         function = RULES.get(node.kind)
         try:
-            types = infer_by_schema(call, self.types) if function is None else function(call)
+            if function is not None:
+                types = function(call)
+            elif node.op in ("If", "Loop", "Scan"):
+                types = infer_control(call, self._body)
+            else:
+                types = infer_by_schema(call)
         except (InvalidGraph, MissingValue, UnsupportedOperator) as error:
             raise _located(error, node) from error
         except (ValueError, TypeError, IndexError, ArithmeticError) as error:
@@ -115,6 +124,16 @@ class _Inference:
         if len(types) < len(node.outputs) and any(node.outputs[len(types) :]):
             raise InvalidGraph(f"{node.op} {node.name!r}: {len(node.outputs)} outputs, but it has only {len(types)}")
         return types
+
+    def _body(self, body: Graph, inputs: Sequence[TensorType]) -> Sequence[TensorType]:
+        """The types of a body's outputs."""
+        inner = _Inference(body, self)
+        inner.types.update(zip(body.inputs, inputs, strict=True))
+        for name in body.inputs:
+            inner.parameters.pop(name, None)
+        for node in body.nodes:
+            inner.visit(node)
+        return [inner.types[inner.renamed.get(name, name)] for name in body.outputs]
 
     def _fold(self, node: Node, types: Sequence[TensorType]) -> bool:
         """Turn the outputs of a node of constants into parameters. True if that was done."""

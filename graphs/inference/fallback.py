@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from graphs.errors import InvalidGraph, UnsupportedOperator
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from onnx import TypeProto
 
 
-def infer_by_schema(call: Call, scope: Mapping[str, TensorType]) -> Sequence[TensorType]:
-    """Types by the operator's schema; ``scope`` are all tensors, which subgraphs may read."""
+def infer_by_schema(call: Call) -> Sequence[TensorType]:
+    """Output types by the operator's schema. Raises InvalidGraph or UnsupportedOperator."""
     import onnx.checker
     from onnx import helper, shape_inference
 
@@ -24,10 +24,10 @@ def infer_by_schema(call: Call, scope: Mapping[str, TensorType]) -> Sequence[Ten
 
     node = call.node
     schema = onnx.defs.get_schema(node.op, call.opset, node.domain)
-    visible = scope if node.op in ("If", "Loop", "Scan") else {n: scope[n] for n in node.inputs if n}
-    types = {n: helper.make_tensor_type_proto(NUMBERS[t.dtype], t.shape) for n, t in visible.items()}
-    values = {}
+    types, values = {}, {}
     for index, name in enumerate(node.inputs):
+        if name:
+            types[name] = helper.make_tensor_type_proto(NUMBERS[call.dtype(index)], call.shape(index))
         value = call.value(index)
         if value is not None:
             values[name] = tensor_to_proto(value, call.dtype(index), name)

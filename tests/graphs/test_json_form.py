@@ -91,7 +91,7 @@ def test_the_float_attributes_are_those_of_the_standard() -> None:
             for name, attribute in schema.attributes.items():
                 kind = attribute.type.name
                 (floating if kind.startswith("FLOAT") else whole if kind.startswith("INT") else set()).add(name)
-    assert floating - FLOAT_ATTRIBUTES == {"scales", "seed"}, "Resize and Upsample always got fractions, seeds are both"
+    assert floating - FLOAT_ATTRIBUTES == {"seed"}, "a float for random operators, an integer for Dropout"
     assert whole & FLOAT_ATTRIBUTES == set()
 
 
