@@ -8,18 +8,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from archgauge.errors import CommandError, Interrupted
 from archgauge.measuring import checked_target
 from archgauge.output import Report
-from lookup_tables import Measurement, TableVersion, Target, write_table
+from lookup_tables import Measurement, TableVersion, write_table
 from predictors import make_plan
 from profilers import Progress, carry_out, measure_peaks
-from profilers.drift import DriftCurve
-from profilers.spool import Spool
+from profilers.drift import reference_of
 from service.store import Store
 
 
@@ -68,7 +66,7 @@ def profile(
     _check(measurements)
     facts = {
         "budget_s": budget_s, "plan": {"id": plan.id, "seed": plan.seed, "precisions": list(precisions)},
-        "peaks": peaks.to_json(), "sentinel_us": reference_us or _reference(spool, target),
+        "peaks": peaks.to_json(), "sentinel_us": reference_us or reference_of(measurements),
     }  # fmt: skip
     table = write_table(store.root, target, measurements, parent, facts)
     store.register_table(table, alias)
@@ -85,12 +83,6 @@ def _check(measurements: Sequence[Measurement]) -> None:
     if not any(m.ok for m in measurements):
         why = next((m.detail for m in measurements if m.detail), "there was no time for a single network")
         raise CommandError(f"nothing could be measured: {why}")
-
-
-def _reference(spool: Path, target: Target) -> float | None:
-    """The sentinel's time that the run's latencies are relative to."""
-    with Spool(spool, target.id) as opened:
-        return DriftCurve(reading for entry in opened.entries for reading in entry.readings).reference_us
 
 
 @contextmanager
