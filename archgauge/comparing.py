@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -62,14 +63,13 @@ def summarise(comparisons: Sequence[Comparison], apart_s: float | None) -> dict[
     """Metrics over all models (shares and relative errors, not percentages).
 
     ``measurement_noise`` is the mean difference between rounds, which were ``rounds_apart_s`` seconds apart; at ten
-    minutes or more it is a noise floor. Rank correlations need two models, everything needs one.
+    minutes or more it is a noise floor. Rank correlations are None for fewer than two models.
     """
     if not comparisons:
         return {"models": 0}
     predicted = np.array([c.predicted_ms for c in comparisons])
     measured = np.array([c.measured_ms for c in comparisons])
     differences = [c.difference for c in comparisons if c.difference is not None]
-    ranked = len(comparisons) > 1
     return {
         "models": len(comparisons),
         "mape": metrics.mape(predicted, measured),
@@ -77,13 +77,17 @@ def summarise(comparisons: Sequence[Comparison], apart_s: float | None) -> dict[
         "within_5": metrics.within(predicted, measured, 0.05),
         "within_10": metrics.within(predicted, measured, 0.10),
         "bias": metrics.bias(predicted, measured),
-        "spearman": metrics.spearman(predicted, measured) if ranked else None,
-        "kendall": metrics.kendall(predicted, measured) if ranked else None,
+        "spearman": _number(metrics.spearman(predicted, measured)),
+        "kendall": _number(metrics.kendall(predicted, measured)),
         "interval_coverage": fmean(c.inside for c in comparisons),
         "confidence": comparisons[0].prediction["confidence"],
         "measurement_noise": fmean(differences) if differences else None,
         "rounds_apart_s": apart_s,
     }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def print_comparisons(comparisons: Sequence[Comparison], *, with_energy: bool = False) -> None:
