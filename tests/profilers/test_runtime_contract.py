@@ -1,0 +1,87 @@
+"""What every runtime must do, see the duties in `profilers.runtimes.base`."""
+
+import numpy as np
+import pytest
+
+from graphs import Graph, kernels_of, write_onnx
+from profilers.errors import MeasurementFailed, UnknownRuntime
+from profilers.inputs import random_inputs
+from profilers.runtimes import Loading, Runtime, make_runtime
+
+
+@pytest.fixture(params=[("onnxruntime", "CPUExecutionProvider"), ("fake", "FakeProvider")], ids=lambda p: p[0])
+def runtime(request: pytest.FixtureRequest) -> Runtime:
+    name, provider = request.param
+    return make_runtime(name, provider)
+
+
+def test_says_who_it_is(runtime: Runtime) -> None:
+    profile = runtime.lowering_profile()
+    assert (profile.runtime, profile.provider) == (runtime.name, runtime.provider)
+    assert runtime.version.startswith(profile.version)
+
+
+def test_loads_feeds_and_runs(runtime: Runtime, small_graph: Graph) -> None:
+    with runtime.load(write_onnx(small_graph), Loading()) as session:
+        assert [(i.name, i.dtype, i.shape) for i in session.inputs] == [("x", "float32", (1, 16, 12, 12))]
+        session.feed(random_inputs(small_graph))
+        session.run()
+        session.run()
+
+
+def test_profile_and_executed_graph_agree(runtime: Runtime, small_graph: Graph) -> None:
+    with runtime.load(write_onnx(small_graph), Loading(profile=True)) as session:
+        session.feed(random_inputs(small_graph))
+        for _ in range(5):
+            session.run()
+        profile = session.finish_profile()
+        kernels = kernels_of(session.executed_graph())
+        session.run()
+    assert profile.durations_us.shape == (5, len(kernels))
+    assert np.all(profile.durations_us >= 0)
+    assert [event.op for event in profile.events] == [kernel.kind.rpartition(".")[2] for kernel in kernels]
+    for event, kernel in zip(profile.events, kernels, strict=True):
+        assert list(event.outputs) == [(o.dtype, o.shape) for o in kernel.outputs]
+    assert profile.activation_bytes is None or profile.activation_bytes > 0
+
+
+def test_profiling_must_be_asked_for(runtime: Runtime, small_graph: Graph) -> None:
+    with runtime.load(write_onnx(small_graph), Loading()) as session:
+        with pytest.raises(ValueError, match="without a profiler"):
+            session.finish_profile()
+        with pytest.raises(ValueError, match="without a profiler"):
+            session.executed_graph()
+
+
+def test_nothing_is_done_to_a_graph_unless_asked(runtime: Runtime, small_graph: Graph) -> None:
+    model = write_onnx(small_graph, initializers=True)
+    with runtime.load(model, Loading(optimise=False, profile=True)) as session:
+        session.feed(random_inputs(small_graph))
+        session.run()
+        executed = session.executed_graph()
+    assert sorted(node.op for node in executed.nodes) == sorted(node.op for node in small_graph.nodes)
+
+
+def test_nonsense_is_refused(runtime: Runtime) -> None:
+    with pytest.raises(MeasurementFailed) as caught:
+        runtime.load(b"nonsense", Loading())
+    assert caught.value.kind == "unsupported"
+
+
+def test_missing_inputs_are_a_failure(runtime: Runtime, small_graph: Graph) -> None:
+    with runtime.load(write_onnx(small_graph), Loading()) as session:
+        session.feed({})
+        with pytest.raises(MeasurementFailed) as caught:
+            session.run()
+    assert caught.value.kind == "unsupported"
+
+
+def test_closing_twice_is_allowed(runtime: Runtime, small_graph: Graph) -> None:
+    session = runtime.load(write_onnx(small_graph), Loading(profile=True))
+    session.close()
+    session.close()
+
+
+def test_unknown_runtimes_are_named() -> None:
+    with pytest.raises(UnknownRuntime, match=r"onnxruntime with CPUExecutionProvider"):
+        make_runtime("tensorworks", "NPU")
