@@ -21,8 +21,8 @@ ITEMS_PER_SECOND = 6
 MAX_ITEMS = 50_000
 
 #: One in so many items is for composition, for the honest error, or measured kernel by kernel.
-COMPOSITION_EVERY = 5
-HOLDOUT_EVERY = 8
+COMPOSITION_EVERY = 6
+HOLDOUT_EVERY = 9
 ISOLATED_EVERY = 120
 
 #: Until the first number of items the early weights hold, from the second on the later ones.
@@ -40,9 +40,9 @@ _GROUPS: dict[str, tuple[float, float]] = {
 }  # fmt: skip
 _FAMILIES: dict[str, tuple[float, float]] = {
     "convolutions": (4.5, 5.0), "resnet": (3.0, 2.0), "densenet": (2.6, 1.2), "inception": (2.6, 1.2),
-    "shufflenet": (2.0, 1.0), "classify-maps": (0.8, 1.0), "wide-layers": (0.9, 0.4), "fully-connected": (0.5, 0.8),
-    "mbconv": (0.9, 2.5), "inception-factorised": (0.5, 1.0), "recurrent": (0.02, 0.4), "decoding": (0.05, 0.8),
-    "nasbench201": (0.2, 0.5), "cells": (0.1, 0.5),
+    "alexnet": (2.0, 0.8), "shufflenet": (2.0, 1.0), "classify-maps": (1.5, 1.0), "elementwise": (1.2, 2.5),
+    "wide-layers": (0.9, 0.4), "fully-connected": (0.5, 0.8), "mbconv": (0.9, 2.5), "inception-factorised": (0.5, 1.0),
+    "recurrent": (0.02, 0.4), "decoding": (0.05, 0.8), "nasbench201": (0.2, 0.5), "cells": (0.1, 0.5),
 }  # fmt: skip
 
 #: Quantised families beside the others.
@@ -75,7 +75,7 @@ def make_plan(
         raise ValueError("no family of networks is left; leave fewer of them out")
     seeds = _Seeds(seed)
     count = min(MAX_ITEMS, max(40, round(budget_s * ITEMS_PER_SECOND)))
-    repeated = _repeated(whole, seeds, int(np.clip(budget_s / 25, 3, 16)))
+    repeated = _repeated(diverse, seeds, int(np.clip(budget_s / 25, 3, 16)))
     return Plan((*repeated, *_body(diverse, whole, seeds, count)), seed=seed, created_for=created_for)
 
 
@@ -92,9 +92,9 @@ class _Seeds:
         return self._start + _PLACE[purpose] + number
 
 
-def _repeated(whole: Sequence[Family], seeds: _Seeds, count: int) -> list[PlanItem]:
-    """Whole models measured at the start and again at the end, which is what the noise floor is made of."""
-    names = _alternate(whole)
+def _repeated(families: Sequence[Family], seeds: _Seeds, count: int) -> list[PlanItem]:
+    """Models measured at the start and again at the end, which is what the noise floor is made of."""
+    names = _alternate(families)
     chosen = [next(names) for _ in range(count)]
     return [PlanItem(n, seeds.next(n, "repeated"), "whole_model", "composition", repeat=2) for n in chosen]
 

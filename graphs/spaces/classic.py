@@ -56,7 +56,7 @@ def _dense_head(b: GraphBuilder, draw: Draw, x: str) -> str:
 def vgg(b: GraphBuilder, draw: Draw) -> str:
     """Stages of 3×3 convolutions between 2×2 pools, then fully connected layers."""
     x = image(b, draw, 64, 224, batch=4)
-    width = draw.width(16, 64)
+    width = 64 if draw.chance(0.3) else draw.width(16, 64)
     for stage in range(draw.integer(4, 5)):
         for _ in range(draw.depth(1, 4 if stage > 1 else 2)):
             x = conv_block(b, x, draw.vary(width), 3, norm=b.style.batch_norm == "node")

@@ -32,24 +32,26 @@ def convolutions(b: GraphBuilder, draw: Draw) -> str:
     ends = []
     for _ in range(4):
         x = feature_map(b, draw)
-        for _ in range(draw.integer(4, 8)):
+        # Most convolutions of today's networks take less than VGG's, whose gigaflops are met too.
+        most = draw.choice((1e8, 4e8, 1.5e9, 3.8e9), (35, 40, 18, 7))
+        for _ in range(draw.integer(3, 8)):
             act = draw.choice(("relu", "relu6", "leaky", "silu", "hard_swish", "gelu", "tanh", "sigmoid", None),
                               (40, 10, 5, 8, 6, 4, 2, 3, 22))  # fmt: skip
-            y = _any_convolution(b, draw, x, act)
+            y = _any_convolution(b, draw, x, act, most)
             x = b.add(y, x) if b.shape(x) == b.shape(y) and draw.chance(0.7) else y
             x = _between(b, draw, x) if draw.chance(0.25) else x
         ends.append(b.reshape(global_pool(b, x), b.shape(x)[0], b.channels(x)))
     return b.concat([b.reshape(end, 1, -1) for end in ends])
 
 
-def _any_convolution(b: GraphBuilder, draw: Draw, x: str, act: str | None) -> str:
+def _any_convolution(b: GraphBuilder, draw: Draw, x: str, act: str | None, most: float) -> str:
+    """A convolution of up to about ``most`` floating-point operations."""
     channels, height, width = b.shape(x)[1:]
     side = min(height, width)
     stride = 2 if side > 12 and draw.chance(0.18) else 1
     _, low, high = next((m for m in MAPS if m[0] <= side // stride + 2), MAPS[-1])
     out = channels if draw.chance(0.3) else draw.width(low, high)
-    # Keep one convolution to some hundreds of megaflops.
-    while 18.0 * channels * out * height * width / stride**2 > 6e8 and out > 16:
+    while 18.0 * channels * out * height * width / stride**2 > most and out > 16:
         out //= 2
     kind = draw.choice(("1x1", "3x3", "depthwise", "grouped", "long", "dilated", "large"), (33, 27, 18, 9, 5, 3, 5))
     if kind == "depthwise":
@@ -75,7 +77,7 @@ def _between(b: GraphBuilder, draw: Draw, x: str) -> str:
     """What stands between convolutions."""
     channels, side = b.channels(x), min(b.shape(x)[2:])
     kinds = ("pool", "excite", "shuffle", "norm", "join", "up", "act", "response")
-    kind = draw.choice(kinds, (30, 15, 8, 15, 12, 5, 10, 5))
+    kind = draw.choice(kinds, (28, 14, 8, 15, 12, 5, 10, 8))
     if kind == "pool" and side >= 4:
         return pool(
             b, x, draw.choice(("Max", "Average")), draw.choice((2, 3)), draw.choice((2, 1)), pad=draw.choice((0, 1)),
@@ -148,10 +150,11 @@ def _stacked(b: GraphBuilder, draw: Draw, x: str, heads: int) -> str:
 
 
 def classify_maps(b: GraphBuilder, draw: Draw) -> str:
-    """Pools, heads and classifiers on maps of any size."""
+    """Pools, response normalisations, heads and classifiers on maps of any size."""
     ends = []
     for _ in range(5):
-        x = feature_map(b, draw, biggest=2)
+        x = feature_map(b, draw, biggest=draw.choice((0, 2)))
+        x = local_response_norm(b, x, draw.choice((5, 3))) if draw.chance(0.4) else x
         for _ in range(draw.integer(1, 3)):
             if min(b.shape(x)[2:]) < 6:
                 break

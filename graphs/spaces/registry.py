@@ -36,10 +36,12 @@ Build = Callable[[GraphBuilder, Draw], str]
 
 #: A network is drawn again until its estimated work (floating-point operations) is in this range.
 WORK = (0.3e9, 6e9)
-WHOLE_WORK = (0.6e9, 14e9)
+
+#: The same for families that are known for their size.
+HEAVY_WORK = (0.8e9, 1.1e10)
 
 #: Quantised operators take longer than their arithmetic suggests.
-INT8_WORK = 0.4
+INT8_WORK = 0.3
 
 #: Elements of weights: more take too long to prepare, except where they are the point.
 MAX_WEIGHTS = 45_000_000
@@ -67,6 +69,7 @@ class Family:
     build: Build
     exporters: tuple[Exporter, ...] = _MODERN
     whole: bool = False
+    work: tuple[float, float] = WORK
     max_weights: int = MAX_WEIGHTS
     precision: Literal["fp32", "int8"] = "fp32"
 
@@ -77,7 +80,7 @@ class Family:
 
     def sample(self, seed: int) -> Graph:
         """The network with this seed: static, inferred, neither tiny nor huge, and none of the references."""
-        low, high = WHOLE_WORK if self.whole else WORK
+        low, high = self.work
         if self.precision == "int8":
             low, high = low * INT8_WORK, high * INT8_WORK
         for attempt in range(_ATTEMPTS):
@@ -104,15 +107,18 @@ def _checked(graph: Graph) -> Graph:
     return infer(graph)
 
 
-def _family(group: str, exporters: tuple[Exporter, ...], *builds: Build) -> list[Family]:
-    return [Family(build.__name__.replace("_", "-"), group, build, exporters) for build in builds]
+def _family(
+    group: str, exporters: tuple[Exporter, ...], *builds: Build, work: tuple[float, float] = WORK
+) -> list[Family]:
+    return [Family(build.__name__.replace("_", "-"), group, build, exporters, work=work) for build in builds]
 
 
 #: Families with a paper behind them.
 _PUBLISHED: list[Family] = [
-    *_family("classic", _CAFFE, classic.alexnet, classic.vgg, classic.inception, classic.squeezenet),
+    *_family("classic", _CAFFE, classic.alexnet, classic.inception, classic.squeezenet),
+    *_family("classic", _CAFFE, classic.vgg, work=HEAVY_WORK),
     *_family("classic", _MODERN, classic.inception_factorised),
-    *_family("residual", _CAFFE, residual.resnet),
+    *_family("residual", _CAFFE, residual.resnet, work=HEAVY_WORK),
     *_family("residual", _MODERN, residual.preactivation, residual.regnet, residual.res2net, residual.xception),
     *_family("stages", _MODERN, stages.darknet, stages.csp, stages.aggregation),
     *_family("stages", _TORCH, stages.multi_resolution),
@@ -137,7 +143,8 @@ _PUBLISHED: list[Family] = [
 
 #: Families that only cover kernels.
 _MEDLEYS: list[Family] = [
-    *_family("medley", _CAFFE, classic.fully_connected, medleys.convolutions, medleys.classify_maps),
+    *_family("medley", _CAFFE, classic.fully_connected, medleys.classify_maps),
+    *_family("medley", _CAFFE, medleys.convolutions, work=HEAVY_WORK),
     *_family("medley", _MODERN, medleys.products, movements.elementwise, movements.layouts),
     Family("wide-layers", "medley", classic.wide_layers, _CAFFE, max_weights=125_000_000),
 ]
@@ -150,9 +157,14 @@ _QUANTISED = (
 )  # fmt: skip
 
 
+def _deeper(work: tuple[float, float]) -> tuple[float, float]:
+    """The range for whole networks."""
+    return 2 * work[0], 2.3 * work[1]
+
+
 def _register() -> dict[str, Family]:
     plain = {family.name: family for family in (*_PUBLISHED, *_MEDLEYS)}
-    whole = [replace(family, name=family.name + WHOLE, whole=True) for family in _PUBLISHED]
+    whole = [replace(family, name=family.name + WHOLE, whole=True, work=_deeper(family.work)) for family in _PUBLISHED]
     families = plain | {family.name: family for family in whole}
     for name in _QUANTISED:
         for source in (name, name + WHOLE):

@@ -42,7 +42,7 @@ def resnet(b: GraphBuilder, draw: Draw) -> str:
     x = image(b, draw, 96, 288, batch=8)
     act = draw.choice(("relu", "silu", "leaky", "gelu"), (85, 7, 4, 4))
     bottleneck = draw.chance(0.6)
-    width = draw.width(32, 64)
+    width = 64 if draw.chance(0.4) else draw.width(32, 80)
     expansion = draw.choice((4, 2), (80, 20)) if bottleneck else 1
     cardinality = draw.choice((1, 32, 16, 8), (65, 20, 8, 7)) if bottleneck else 1
     excite, pooled = draw.chance(0.25), draw.chance(0.25)
