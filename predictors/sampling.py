@@ -94,45 +94,48 @@ class _Seeds:
 
 def _repeated(families: Sequence[Family], seeds: _Seeds, count: int) -> list[PlanItem]:
     """Models measured at the start and again at the end, which is what the noise floor is made of."""
-    names = _alternate(families)
-    chosen = [next(names) for _ in range(count)]
+    names = _Alternation(families)
+    chosen = [names.next(0) for _ in range(count)]
     return [PlanItem(n, seeds.next(n, "repeated"), "whole_model", "composition", repeat=2) for n in chosen]
 
 
 def _body(diverse: Sequence[Family], whole: Sequence[Family], seeds: _Seeds, count: int) -> Iterator[PlanItem]:
     """Training items with all the others between them."""
-    training, fitting, testing = _alternate(diverse), _alternate(whole), _alternate(whole)
-    next(testing)  # so that the two do not go through the families in step
+    training, fitting, testing = _Alternation(diverse), _Alternation(whole), _Alternation(whole)
+    testing.next(0)  # so that the two do not go through the families in step
     for i in range(count):
         if i % HOLDOUT_EVERY == HOLDOUT_EVERY // 2:
-            name = next(testing)
+            name = testing.next(i)
             yield PlanItem(name, seeds.next(name, "holdout"), "network+whole", "holdout")
         elif i % COMPOSITION_EVERY == 2:
             # Two in three repeat little: the sum of many kinds of kernels says more than another long network.
-            name = next(fitting if i % (3 * COMPOSITION_EVERY) == 2 else training)
+            name = (fitting if i % (3 * COMPOSITION_EVERY) == 2 else training).next(i)
             yield PlanItem(name, seeds.next(name, "composition"), "network+whole", "composition")
         else:
-            name = next(training)
+            name = training.next(i)
             isolated = i % ISOLATED_EVERY == 40
             yield PlanItem(name, seeds.next(name, "train"), "isolated" if isolated else "in_network", "train")
 
 
-def _alternate(families: Sequence[Family]) -> Iterator[str]:
+class _Alternation:
     """Names without end, each as often as its weight says and as evenly spread as can be.
 
     The method is smooth weighted round-robin: everyone earns his weight, the richest is next and pays the sum.
     """
-    weights = np.array([_weight(family) for family in families])
-    credit = np.zeros(len(families))
-    done = 0
-    while True:
-        later = min(1.0, max(0.0, (done - EARLY) / (LATE - EARLY)))
-        current = (1 - later) * weights[:, 0] + later * weights[:, 1]
-        credit += current
-        chosen = int(np.argmax(credit))
-        credit[chosen] -= current.sum()
-        done += 1
-        yield families[chosen].name
+
+    def __init__(self, families: Sequence[Family]) -> None:
+        self._names = [family.name for family in families]
+        self._weights = np.array([_weight(family) for family in families])
+        self._credit = np.zeros(len(families))
+
+    def next(self, position: int) -> str:
+        """The family for the item at ``position`` of the plan, which says how early it is."""
+        later = min(1.0, max(0.0, (position - EARLY) / (LATE - EARLY)))
+        weights = (1 - later) * self._weights[:, 0] + later * self._weights[:, 1]
+        self._credit += weights
+        chosen = int(np.argmax(self._credit))
+        self._credit[chosen] -= weights.sum()
+        return self._names[chosen]
 
 
 def _weight(family: Family) -> tuple[float, float]:

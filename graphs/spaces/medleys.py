@@ -53,7 +53,7 @@ def _any_convolution(b: GraphBuilder, draw: Draw, x: str, act: str | None, most:
     out = channels if draw.chance(0.3) else draw.width(low, high)
     while 18.0 * channels * out * height * width / stride**2 > most and out > 16:
         out //= 2
-    kind = draw.choice(("1x1", "3x3", "depthwise", "grouped", "long", "dilated", "large"), (33, 27, 18, 9, 5, 3, 5))
+    kind = draw.choice(("1x1", "3x3", "depthwise", "grouped", "long", "dilated", "large"), (31, 24, 22, 11, 5, 3, 4))
     if kind == "depthwise":
         kernel = min(draw.choice((3, 5, 7, 9, 2, 4), (50, 25, 15, 5, 2, 3)), side)
         return depthwise(b, x, kernel, stride, act=act, dilation=draw.choice((1, 2), (12, 1)))
@@ -119,7 +119,8 @@ def _any_product(b: GraphBuilder, draw: Draw, x: str) -> str:
     n, length, features = b.shape(x)
     # Long sequences get narrow layers, as budgets have it.
     wide = max(32, min(2048, int(1.5e8 / (n * length * features))))
-    kind = draw.choice(("linear", "no_bias", "gemm", "heads", "tokens", "outer"), (35, 15, 15, 25, 5, 5))
+    kinds = ("linear", "no_bias", "gemm", "heads", "tokens", "outer", "einsum")
+    kind = draw.choice(kinds, (34, 15, 14, 24, 5, 5, 3))
     if kind == "heads":
         heads = next(h for h in [*draw.shuffled((1, 2, 3, 4, 6, 8, 12)), 1] if features % h == 0)
         return _stacked(b, draw, x, heads)
@@ -133,6 +134,9 @@ def _any_product(b: GraphBuilder, draw: Draw, x: str) -> str:
         scores = matmul(b, x, b.transpose(x, 0, 2, 1))
         return matmul(b, softmax(b, b.scalar("Mul", scores, features**-0.5)), x)
     out = draw.size(4, wide) if draw.chance(0.3) else draw.width(8, wide)
+    if kind == "einsum" and b.style.opset >= 12:
+        b.spend(2.0 * n * length * features * out)
+        return b.node("Einsum", [x, b.weight(features, out)], (n, length, out), equation="abc,cd->abd")
     return linear(b, x, out, bias=kind != "no_bias")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import prod
 
+from graphs.ir import TensorType
 from graphs.spaces.activations import ACTIVATIONS, activate
 from graphs.spaces.builder import GraphBuilder
 from graphs.spaces.draw import Draw
@@ -197,6 +198,25 @@ def _spread(b: GraphBuilder, draw: Draw, x: str) -> str:
     return b.reshape(wide, sizes[0] * sizes[1], *sizes[2:])
 
 
+def _seldom(b: GraphBuilder, draw: Draw, x: str) -> str:
+    """What is met at the ends of networks: repetition, running sums, the best elements."""
+    shape = b.shape(x)
+    kind = draw.choice(("tile", "sum", "best", "top"))
+    if kind == "tile" and prod(shape) < 300_000:
+        repeats = b.constant([1] * (len(shape) - 1) + [2], "int64")
+        return b.node("Tile", [x, repeats], (*shape[:-1], 2 * shape[-1]))
+    if kind == "sum" and b.style.opset >= 11:
+        return b.node("CumSum", [x, b.constant(len(shape) - 1, "int64")], shape)
+    if kind == "top" and b.style.opset >= 11 and shape[-1] >= 8:
+        count = min(shape[-1], draw.choice((5, 8, 100)))
+        limits = [(*shape[:-1], count)] * 2
+        best, places = b.nodes("TopK", [x, b.constant([count], "int64")], limits, {"axis": -1})
+        b.graph.types[places] = TensorType("int64", limits[1])
+        return best
+    best = b.node("ArgMax", [x], (*shape[:-1], 1), dtype="int64", axis=len(shape) - 1, keepdims=1)
+    return b.binary("Add", x, b.node("Cast", [best], b.shape(best), dtype="float32", to=1))
+
+
 def _convert(b: GraphBuilder, draw: Draw, x: str) -> str:
     number, dtype = draw.choice(((6, "int32"), (7, "int64"), (11, "float64")))
     there = b.node("Cast", [x], b.shape(x), dtype=dtype, to=number)
@@ -205,5 +225,5 @@ def _convert(b: GraphBuilder, draw: Draw, x: str) -> str:
 
 _MOVES: tuple[Callable[[GraphBuilder, Draw, str], str], ...] = (
     _permute, _permute, _permute, _fold, _fold, _fold, _cut, _cut, _cut, _join, _join, _surround, _pick, _spread,
-    _convert,
+    _convert, _seldom,
 )  # fmt: skip
