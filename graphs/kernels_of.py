@@ -8,6 +8,7 @@ auto_pad becomes pads, sizes that the output shape already says are left out.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -60,11 +61,33 @@ def _operand(graph: Graph, node: Node, index: int) -> Operand | None:
 
 
 def _attributes(node: Node) -> Attributes:
-    attributes: Attributes = dict(DEFAULTS.get(node.op, ()))
+    """Defaults are filled in where `DEFAULTS` names them; others of the standard are left out."""
+    filled = DEFAULTS.get(node.op, {})
+    attributes: Attributes = dict(filled)
+    spelled_out = {} if node.domain or not node.attributes else _standard_defaults(node.op)
     for name, value in node.attributes.items():
-        if name not in FREE and (canonical := _canonical(value)) is not None:
+        if name in FREE:
+            continue
+        canonical = _canonical(value)
+        if canonical is not None and (name in filled or spelled_out.get(name) != canonical):
             attributes[name] = canonical
     return attributes
+
+
+@cache
+def _standard_defaults(op: str) -> Attributes:
+    """The default values that the newest ONNX standard gives the attributes of ``op``."""
+    from onnx import defs, helper
+
+    if not defs.has(op):
+        return {}
+    attributes = defs.get_schema(op).attributes
+    return {
+        name: value.decode() if isinstance(value, bytes) else value
+        for name, attribute in attributes.items()
+        if attribute.default_value.name
+        and not isinstance(value := helper.get_attribute_value(attribute.default_value), list)
+    }
 
 
 def _canonical(value: Attribute) -> KernelAttribute | None:

@@ -64,12 +64,14 @@ def fuse_gelu(r: Rewriter, node: Node, domain: str = _MICROSOFT) -> None:
     if erf is None or add is None or product is None:
         return
     other = _other(product, add.outputs[0])
+    before = r.producer(other) if other else None
     if other == x:
+        if before is not None and before.op == "Mul":
+            return  # the runtime takes it for the half, finds that it is not, and gives up
         half = _step(r, product, "Mul", 0.5)
         if half is not None:
             r.fuse([node, erf, add, product, half], "Gelu", [x], domain)
         return
-    before = r.producer(other) if other else None
     if (
         before is not None
         and before.op == "Mul"

@@ -102,7 +102,7 @@ def fuse_pad(r: Rewriter, node: Node) -> None:
     auto_pad = user.attributes.get("auto_pad", "NOTSET")
     if mode not in ("constant", b"constant") or pads is None or auto_pad not in ("NOTSET", b"NOTSET"):
         return
-    if len(node.inputs) > 3 and node.inputs[3]:
+    if (len(node.inputs) > 3 and node.inputs[3]) or (len(node.inputs) > 2 and not node.inputs[2]):
         return
     given = node.attributes.get("value", 0.0)
     fill = given if isinstance(given, float) else None

@@ -278,8 +278,6 @@ class _Layout:
         before, after = r.shape(node.inputs[0]), r.shape(node.outputs[0])
         mode = node.text("mode", "nearest")
         if node.op == "Resize" and r.opset >= 11:
-            if len(node.inputs) != 3:
-                return
             coordinates = node.text("coordinate_transformation_mode", "half_pixel")
             if mode == "nearest" and (
                 coordinates != "asymmetric" or node.text("nearest_mode", "round_prefer_floor") != "floor"

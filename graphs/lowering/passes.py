@@ -69,7 +69,7 @@ _REWRITE_RULES = Pass(
 LEVEL_1: tuple[Pass, ...] = (
     _REWRITE_RULES,
     Pass("matmul + add", _rules(matmul_fusions.fuse_matmul_add_early, "MatMul")),
-    Pass("reshape chains", _rules(shape_fusions.fuse_reshapes, "Reshape", "Squeeze", "Unsqueeze")),
+    Pass("reshape chains", _rules(shape_fusions.fuse_reshapes, "Reshape")),
     Pass("gelu", _rules(activations.fuse_standard_gelu, "Div", "Mul")),
     Pass("layer norm", _rules(norm_fusions.fuse_standard_layer_norm, "ReduceMean")),
 )

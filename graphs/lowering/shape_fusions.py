@@ -24,13 +24,12 @@ def split_picks(r: Rewriter, tensor: str) -> None:
     shape = r.shape(tensor)
     parts = [_part(r, user, tensor, shape) for user in users]
     found = sorted((p for p in parts if p is not None), key=lambda p: p.start)
-    if len(found) < 2 or len({p.axis for p in found}) != 1 or len({p.node.op for p in found}) != 1:
+    if len(found) < 2 or len({p.axis for p in found}) != 1:
         return
     ends = [p.start + p.size for p in found]
     if [p.start for p in found] != [0, *ends[:-1]] or ends[-1] != shape[found[0].axis]:
         return
-    if len({p.squeeze for p in found}) == 1:
-        _emit_split(r, tensor, found)
+    _emit_split(r, tensor, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +66,13 @@ def _emit_split(r: Rewriter, tensor: str, parts: list[_Part]) -> None:
     nodes = [p.node for p in parts]
     outputs = [n.outputs[0] for n in nodes]
     r.remove(*nodes)
-    names = outputs
-    if parts[0].squeeze:
-        single = TensorType(t.dtype, tuple(1 if i == axis else d for i, d in enumerate(t.dims)))
-        names = [r.tensor(single, "split") for _ in nodes]
+    single = TensorType(t.dtype, tuple(1 if i == axis else d for i, d in enumerate(t.dims)))
+    names = [r.tensor(single, "split") if p.squeeze else output for p, output in zip(parts, outputs, strict=True)]
     sizes = r.int_constant(p.size for p in parts)
     r.add(Node("Split", [tensor, sizes], list(names), {"axis": axis}, "", nodes[0].name, merged_origin(*nodes)))
-    if parts[0].squeeze:
-        axes = r.int_constant([axis])
-        for source, node, output in zip(names, nodes, outputs, strict=True):
+    axes = r.int_constant([axis])
+    for part, source, node, output in zip(parts, names, nodes, outputs, strict=True):
+        if part.squeeze:
             r.add(Node("Squeeze", [source, axes], [output], {}, "", node.name, node.origin))
 
 
@@ -88,9 +85,8 @@ def _renames(node: Node | None) -> bool:
 
 
 def fuse_reshapes(r: Rewriter, node: Node) -> None:
-    """A chain of nodes that only rename dimensions is one Reshape."""
-    before = r.producer(node.inputs[0])
-    if not _renames(node) or (before is not None and _renames(before) and r.sole_user(before) is node):
+    """A Reshape and the nodes behind it that only rename dimensions are one Reshape."""
+    if not _renames(node):
         return
     chain = [node]
     while (user := r.sole_user(chain[-1])) is not None and _renames(user) and user.inputs[0] == chain[-1].outputs[0]:
