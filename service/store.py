@@ -12,6 +12,7 @@ of it afterwards. So a crash leaves at worst a folder that nobody refers to.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -175,7 +176,7 @@ class Store:
                     target_id=target_id,
                     version=f"v{number:04d}-{sha256[:8]}",
                     sha256=sha256,
-                    report=dict(predictor.report),
+                    report=_finite(dict(predictor.report)),
                     created_at=datetime.now(UTC),
                     tables=tuple(tables),
                 )
@@ -248,6 +249,15 @@ def no_predictor(target_id: str | None) -> str:
     if target_id is None:
         return "no target has a predictor yet; run `archgauge profile` on the device"
     return f"the target {target_id} has no predictor yet; run `archgauge profile` on the device"
+
+
+def _finite(value: Any) -> Any:
+    """JSON data without NaN and infinity, which JSON does not have: null says that there is no number."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _not_one(what: str, version: str, target: str | None, found: Sequence[object]) -> str:

@@ -82,7 +82,7 @@ class PredictionRequest(_Request):
     dims: Annotated[dict[str, Size], Field(description="Sizes of the other symbolic dimensions by name.")] = {}
     input_shapes: Annotated[dict[str, list[Size]], Field(description="Whole shapes of inputs by name.")] = {}
     detail: Annotated[Detail, Field(description="`kernels` lists every kernel with its estimate.")] = "summary"
-    confidence: Annotated[float, Field(ge=0.5, lt=1.0, description="Nominal coverage of the intervals.")] = 0.9
+    confidence: Annotated[float, Field(ge=0.5, le=0.999, description="Nominal coverage of the intervals.")] = 0.9
     strict: Annotated[
         bool, Field(description="Refuse graphs with kernels that no source can price; else a lower bound is given.")
     ] = True

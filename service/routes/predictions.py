@@ -57,7 +57,7 @@ async def predict_onnx(
         list[str] | None, Query(description="INPUT=1,3,320,320; repeat it.", examples=["x=4,3,32,32"])
     ] = None,
     detail: Annotated[Detail, Query(description="`kernels` lists every kernel.")] = "summary",
-    confidence: Annotated[float, Query(ge=0.5, lt=1.0, description="Nominal coverage of the intervals.")] = 0.9,
+    confidence: Annotated[float, Query(ge=0.5, le=0.999, description="Nominal coverage of the intervals.")] = 0.9,
     strict: Annotated[bool, Query(description="Refuse graphs with kernels that no source can price.")] = True,
 ) -> Response:
     """The body is the ONNX file, such as `curl --data-binary @model.onnx` sends it. Its weights are not looked at."""

@@ -100,11 +100,12 @@ def test_what_is_not_there_is_named_with_what_is(store: Store) -> None:
 
 def test_predictors_are_numbered_and_kept(store: Store) -> None:
     table = add_table(store)
-    first = store.register_predictor(Artifact("1", {"noise_floor": 0.02}), TARGET.id, [table])
+    report = {"noise_floor": 0.02, "spearman": float("nan"), "kinds": ({"mape": float("inf")},)}
+    first = store.register_predictor(Artifact("1", report), TARGET.id, [table])
     second = store.register_predictor(Artifact("2"), TARGET.id, [table])
     assert [first.version[:6], second.version[:6]] == ["v0001-", "v0002-"]
     assert store.predictors() == [second, first]
-    assert store.predictor(first.version).report == {"noise_floor": 0.02}
+    assert store.predictor(first.version).report == {"noise_floor": 0.02, "spearman": None, "kinds": [{"mape": None}]}
     assert store.predictor(first.version).tables == (table,)
     assert (store.predictor_folder(first) / "kinds" / "conv.json").read_text() == "1"
 
