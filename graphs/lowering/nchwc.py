@@ -43,6 +43,7 @@ class _Layout:
         self.blocked: dict[str, _Blocked] = {}
         self.reordered: dict[str, str] = {}
         self.transposes: list[Node] = []
+        self.packed: dict[tuple[str, tuple[int, ...]], str] = {}
 
     def run(self) -> None:
         for node in self.r.nodes:
@@ -130,6 +131,12 @@ class _Layout:
             self.reordered[tensor] = name
         return self.reordered[tensor]
 
+    def _pack(self, weight: str, shape: tuple[int, ...]) -> str:
+        """The reordered copy of a weight; convolutions that share the weight share it."""
+        if (weight, shape) not in self.packed:
+            self.packed[weight, shape] = self.r.constant(t=TensorType("float32", shape), hint="w")
+        return self.packed[weight, shape]
+
     def _conv(self, node: Node) -> None:
         r = self.r
         weight = r.types[node.inputs[1]]
@@ -158,9 +165,9 @@ class _Layout:
         else:
             filters = self._padded(inputs)
         padded = self._padded(outputs)
-        inputs_list = [node.inputs[0], r.constant(t=TensorType("float32", (padded, filters, kh, kw)), hint="w")]
+        inputs_list = [node.inputs[0], self._pack(node.inputs[1], (padded, filters, kh, kw))]
         if len(node.inputs) > 2 and node.inputs[2]:
-            inputs_list.append(r.constant(t=TensorType("float32", (padded,)), hint="b"))
+            inputs_list.append(self._pack(node.inputs[2], (padded,)))
         attributes = dict(node.attributes) | {"group": padded if depthwise else group}
         if reorder:
             b = self.blocked.get(node.inputs[0])
