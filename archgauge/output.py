@@ -24,9 +24,9 @@ class Report(Protocol):
 
 
 def stdout() -> Console:
-    """Where results go. Wide enough for tables where it is not a terminal."""
-    console = Console(highlight=False, soft_wrap=False)
-    return console if console.is_terminal else Console(highlight=False, width=120)
+    """Where results go. As wide as tables need where it is not a terminal."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)
 
 
 def stderr() -> Console:
@@ -41,11 +41,11 @@ def print_json(data: Any) -> None:
 
 
 def table(*columns: str, words: tuple[str, ...] = ()) -> Table:
-    """A plain table of numbers, whose first column and those in ``words`` hold text; only the latter wrap."""
+    """A plain table of numbers, whose first column and those in ``words`` hold text; text wraps, nothing is cut off."""
     result = Table(box=None, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):
         text = index == 0 or column in words
-        result.add_column(column, justify="left" if text else "right", no_wrap=column not in words)
+        result.add_column(column, justify="left" if text else "right", no_wrap=not text, overflow="fold")
     return result
 
 

@@ -38,7 +38,8 @@ def list_(target: str | None, data_dir: Path, as_json: bool) -> None:
     if not records:
         click.echo("there are no predictors yet; make one with: archgauge profile", err=True)
         return
-    rows = table("target", "version", "promoted", "tables", "MAPE on whole networks", "noise floor", "made")
+    columns = ("target", "version", "promoted", "tables", "MAPE", "noise floor", "made")
+    rows = table(*columns, words=("version", "promoted", "tables", "made"))
     for record in records:
         rows.add_row(
             record.target_id, record.version, "yes" if (record.target_id, record.version) in promoted else "",

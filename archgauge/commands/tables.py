@@ -33,7 +33,7 @@ def list_(target: str | None, data_dir: Path, as_json: bool) -> None:
     if not records:
         click.echo("there are no lookup tables yet; make one with: archgauge profile", err=True)
         return
-    rows = table("target", "version", "measurements", "kernels", "networks", "made")
+    rows = table("target", "version", "measurements", "kernels", "networks", "made", words=("version", "made"))
     for record in records:
         counts = record.manifest["counts"]
         rows.add_row(

@@ -116,7 +116,7 @@ def test_the_agents_extra_alone(wheels: dict[str, Path], environment: Callable[.
 
 def test_everything(wheels: dict[str, Path], environment: Callable[..., Environment]) -> None:
     full = environment(str(wheels["archgauge-client"]), f"{wheels['archgauge']}[all]")
-    full.python("import graphs, lookup_tables, profilers, predictors, service, archgauge.cli, xgboost, sklearn.utils")
+    full.python("import graphs, lookup_tables, profilers, predictors, service, archgauge.cli, xgboost")
     assert "predict" in full.run("archgauge", "--help").stdout
     full.run("archgauge", "db", "upgrade", "--data-dir", "data")
     listed = full.run("archgauge", "predictors", "list", "--json", "--data-dir", "data")
