@@ -44,7 +44,7 @@ def quantise(graph: Graph, draw: Draw) -> Graph:
     """A copy of ``graph`` (which keeps its names) in QDQ form; opset 13 or later."""
     scope = draw.choice(("all", "compute"), (75, 25))
     scheme = _Scheme(
-        draw.choice(("uint8", "int8"), (70, 30)),
+        draw.choice(("uint8", "int8"), (85, 15)),
         draw.chance(0.75),
         _COMPUTE | _MOVING | _OTHERS | _CLAMPS if scope == "all" else _COMPUTE | {"Add"},
     )
@@ -170,7 +170,8 @@ class _Quantiser:
     def _coding(self, node: Node, index: int, kind: TensorType, bias: bool) -> tuple[str, int | None]:
         """The stored dtype of a constant, and the axis along which its scale varies."""
         if bias:
-            return "int32", 0
+            # The bias has the scale of the products it is added to.
+            return "int32", 0 if self.scheme.per_channel else None
         if node.op not in _COMPUTE or index != 1:
             return self.scheme.activations, None
         if not self.scheme.per_channel or len(kind.shape) < 2 or (node.op == "MatMul" and len(kind.shape) > 2):
