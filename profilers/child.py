@@ -116,9 +116,10 @@ class Child:
     def _death(self) -> MeasurementFailed:
         """What the exit status says. Only the system's out-of-memory killer sends SIGKILL unasked."""
         status = self._process.wait()
-        kind: ErrorKind = "oom" if status == -signal.SIGKILL else "crash"
+        words = self._last_words()
+        kind: ErrorKind = "oom" if status == -signal.SIGKILL or "bad_alloc" in words else "crash"
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-        return MeasurementFailed(kind, f"the measuring process {how}{self._last_words()}")
+        return MeasurementFailed(kind, f"the measuring process {how}{words}")
 
     def _last_words(self) -> str:
         size = self._errors.seek(0, os.SEEK_END)

@@ -41,31 +41,22 @@ def measure_alone(bench: Bench, kernels: Iterable[Kernel], common: Measurement) 
 
 
 def copies(graph: Graph, count: int) -> Graph:
-    """``graph``, which has one node, with that node ``count`` times.
+    """``graph``, which has one node, with that node ``count`` times, side by side on the same inputs.
 
-    Chained through the first input where the output has its type, so that buffers are reused as in a network;
-    otherwise side by side on the same input. Only the last copy's output leaves the graph.
+    Not one after the other: what an activation does to its own output again and again ends in denormal numbers, which
+    take ten times as long. Only the last copy's outputs leave the graph; those of the others share one buffer.
     """
     [node] = graph.nodes
     result = graph.copy()
-    chained = _is_chainable(graph, node)
-    nodes: list[Node] = []
-    for i in range(count):
+    result.nodes = []
+    for i in range(count - 1):
         copy = node.copy()
         copy.name = f"copy_{i}"
-        if i < count - 1:
-            copy.outputs = [f"{output}_{i}" if output else "" for output in node.outputs]
-            result.types.update({f"{o}_{i}": graph.types[o] for o in node.outputs if o})
-        if chained and i > 0:
-            copy.inputs[0] = nodes[-1].outputs[0]
-        nodes.append(copy)
-    result.nodes = nodes
+        copy.outputs = [f"{output}_{i}" if output else "" for output in node.outputs]
+        result.types.update({f"{o}_{i}": graph.types[o] for o in node.outputs if o})
+        result.nodes.append(copy)
+    result.nodes.append(node)
     return result
-
-
-def _is_chainable(graph: Graph, node: Node) -> bool:
-    first = node.inputs[0] if node.inputs else ""
-    return first in graph.inputs and graph.types[first] == graph.types[node.outputs[0]]
 
 
 def _measure(bench: Bench, kernel: Kernel, empty_us: float, common: Measurement) -> Measurement:
@@ -76,7 +67,7 @@ def _measure(bench: Bench, kernel: Kernel, empty_us: float, common: Measurement)
         if seconds * 1e6 > protocol.SLOPE_BELOW_US:
             attempt = bench.attempt(lambda: time_blocks(session.run, seconds, protocol.ISOLATED_SECONDS))
             return _record(attempt.result, empty_us, 1, _noted(common, attempt))
-    count = max(2, min(protocol.CHAIN_MAX, round(protocol.CHAIN_US / max(seconds * 1e6 - empty_us, 1.0))))
+    count = max(2, min(protocol.COPIES_MAX, round(protocol.COPIES_US / max(seconds * 1e6 - empty_us, 1.0))))
     with _loaded(bench, graph, count) as short, _loaded(bench, graph, 2 * count) as long:
         one, two = settle(short.run, protocol.ISOLATED_SECONDS)[1], settle(long.run, protocol.ISOLATED_SECONDS)[1]
 

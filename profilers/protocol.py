@@ -13,9 +13,9 @@ against whole models.
 *Whole models.* Blocks of runs without the profiler, in the same session directly afterwards; the label is the median
 over blocks of the time per run, and p10, p90 and the median absolute deviation are over blocks.
 
-*Isolated kernels.* A model of n copies of the kernel with the runtime's optimisations off. Copies are chained where the
-output can be the next input, else they all read the same input. Up to `SLOPE_BELOW_US` the label is the slope between
-n and 2n copies, which has no cost of the call in it; above, it is the block time less the time of an empty call.
+*Isolated kernels.* A model of n copies of the kernel on the same inputs, with the runtime's optimisations off. Up to
+`SLOPE_BELOW_US` the label is the slope between n and 2n copies, which has no cost of the call in it; above, it is the
+block time less the time of an empty call. Copies are not chained: see `profilers.isolated.copies`.
 
 *Drift.* The sentinel, a fixed convolution, is read before and after every measurement and every
 `SENTINEL_EVERY_SECONDS` within it. Where it was faster in one half of a measurement than in the other by more than
@@ -51,9 +51,9 @@ WHOLE_MIN_BLOCKS = 5
 
 ISOLATED_SECONDS = 0.02
 SLOPE_BELOW_US = 200.0
-#: Copies are chosen so that the shorter chain takes about this long.
-CHAIN_US = 200.0
-CHAIN_MAX = 64
+#: Copies are chosen so that the smaller model takes about this long.
+COPIES_US = 200.0
+COPIES_MAX = 64
 
 SENTINEL_RUNS = 2
 SENTINEL_EVERY_SECONDS = 0.05
