@@ -1,0 +1,120 @@
+"""Sources → one estimate per kernel: table and regressor weighted by inverse variance, else roofline, else nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.kernels import Kernel
+from predictors.baseline import Baseline
+from predictors.ood import Familiarity
+from predictors.regressors import Regressor
+from predictors.roofline import Roofline, is_priceable
+from predictors.table_source import TableSource
+from predictors.work import work_of
+
+__all__ = ["Estimate", "Estimator", "Familiarity", "Source"]
+
+Floats = NDArray[np.float64]
+
+Source = Literal["table", "regressor", "roofline", "unsupported"]
+
+#: The regressor's expected error is multiplied by this for kernels unlike all that it learned from.
+_STRANGE_FACTOR = 3.0
+
+
+class Estimate(NamedTuple):
+    """What a kernel takes inside a network, before composition."""
+
+    #: Microseconds; 0 for unsupported kernels, which no sum may use unasked.
+    time_us: float
+    #: Standard deviation of the log of measured over estimated time that is to be expected.
+    sigma: float
+    source: Source
+    #: ``compute``, ``memory`` or ``launch``.
+    bound: str
+    #: Unlike anything measured.
+    strange: bool
+    flops: int
+    #: Seconds of arithmetic over seconds of traffic by the baseline, as share of both: 1 is all arithmetic.
+    compute_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """All sources of a target."""
+
+    baseline: Baseline
+    regressors: Mapping[str, Regressor]
+    table: TableSource
+    roofline: Roofline
+
+    def estimate(self, kernels: Sequence[Kernel]) -> list[Estimate]:
+        """One estimate per kernel, in the same order."""
+        if not kernels:
+            return []
+        work = work_of(kernels)
+        log_us, sigma, strange = self._regress(kernels, work)
+        regressed = np.isfinite(log_us)
+        in_table = self._consult_table(kernels, log_us, sigma)
+        estimates = []
+        bounds = self.baseline.bounds(work)
+        compute, memory = self.baseline.compute_us(work), self.baseline.memory_us(work)
+        shares = compute / np.maximum(compute + memory, 1e-12)
+        for i, kernel in enumerate(kernels):
+            source: Source = "table" if in_table[i] else "regressor" if regressed[i] else "roofline"
+            if source == "roofline":
+                if not is_priceable(kernel.kind):
+                    estimates.append(Estimate(0.0, 0.0, "unsupported", bounds[i], True, int(work[i, 0]), shares[i]))
+                    continue
+                log_us[i], sigma[i] = self.roofline.answer(kernel.kind, self.baseline, work[i : i + 1])
+                strange[i] = True
+            estimates.append(
+                Estimate(
+                    float(np.exp(log_us[i])), float(sigma[i]), source, bounds[i], bool(strange[i]), int(work[i, 0]),
+                    float(shares[i]),
+                )
+            )  # fmt: skip
+        return estimates
+
+    def _regress(self, kernels: Sequence[Kernel], work: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+        """Log microseconds, sigma and strangeness; NaN where no regressor answers for the kind."""
+        log_us, sigma = np.full(len(kernels), np.nan), np.full(len(kernels), np.nan)
+        strange = np.zeros(len(kernels), dtype=bool)
+        places: dict[str, list[int]] = {}
+        for i, kernel in enumerate(kernels):
+            regressor = self.regressors.get(kernel.kind)
+            if regressor is not None and regressor.group.reads(kernel):
+                places.setdefault(regressor.name, []).append(i)
+        if places:
+            log_base = np.log(self.baseline.time_us(work))
+        for where in places.values():
+            asked = [kernels[i] for i in where]
+            answers = self.regressors[asked[0].kind].answer(asked, work[where])
+            log_us[where] = log_base[where] + answers.log_ratio
+            sigma[where] = answers.sigma * np.where(answers.strange, _STRANGE_FACTOR, 1.0)
+            strange[where] = answers.strange
+        return log_us, sigma, strange
+
+    def _consult_table(self, kernels: Sequence[Kernel], log_us: Floats, sigma: Floats) -> NDArray[np.bool_]:
+        """Blend the table's entries into ``log_us`` and ``sigma``; true where they weigh more than half."""
+        entry = self.table.find(kernels)
+        known = entry >= 0
+        answers = np.zeros(len(kernels), dtype=bool)
+        alone = known & ~np.isfinite(log_us)
+        log_us[alone] = self.table.log_us[entry[alone]]
+        sigma[alone] = np.sqrt(self.table.variance[entry[alone]])
+        answers[alone] = True
+        both = known & ~alone
+        if both.any():
+            place = entry[both]
+            weight = 1.0 / self.table.variance[place]
+            other = 1.0 / sigma[both] ** 2
+            log_us[both] = (weight * self.table.log_us[place] + other * log_us[both]) / (weight + other)
+            sigma[both] = np.sqrt(1.0 / (weight + other))
+            answers[both] = weight > other
+        return answers

@@ -1,0 +1,75 @@
+"""Out of distribution: kernels that are unlike all that a regressor learned from.
+
+A kernel is strange when one of its columns lies clearly outside the measured range, or when the combination is
+farther from the centre of what was measured than anything measured was (Mahalanobis distance).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Features = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+#: How far outside the measured range a column may lie: this share of the range, and at least so much (columns of
+#: sizes are binary logarithms: 0.6 is half as much again).
+_MARGIN_SHARE, _MARGIN = 0.1, 0.6
+
+#: Distances beyond this multiple of the largest measured one are strange.
+_FARTHER = 1.3
+
+#: Share of the variance that is added to the diagonal, so that columns which hardly vary do not decide.
+_RIDGE = 0.02
+
+#: A whole is out of distribution when strange kernels take more than this share of its predicted time.
+STRANGE_SHARE = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Familiarity:
+    """The region of feature space that was measured."""
+
+    lower: Floats
+    upper: Floats
+    mean: Floats
+    #: ``[columns, columns]``; the squared distance is ``|(x - mean) @ whitening|²``.
+    whitening: Floats
+    #: Largest squared distance of anything measured.
+    farthest: float
+
+    @classmethod
+    def of(cls, features: Features) -> Familiarity:
+        """Learn from ``[n, columns]``, n ≥ 1."""
+        values = features.astype(np.float64)
+        lower, upper = values.min(axis=0), values.max(axis=0)
+        margin = np.maximum(_MARGIN_SHARE * (upper - lower), _MARGIN)
+        mean = values.mean(axis=0)
+        scale = np.sqrt(values.var(axis=0) + 1e-2)
+        centred = (values - mean) / scale
+        covariance = centred.T @ centred / len(values) + _RIDGE * np.eye(values.shape[1])
+        eigenvalues, vectors = np.linalg.eigh(covariance)
+        whitening = (vectors / np.sqrt(np.maximum(eigenvalues, _RIDGE))) / scale[:, None]
+        distances = np.sum(((values - mean) @ whitening) ** 2, axis=1)
+        return cls(lower - margin, upper + margin, mean, whitening, float(distances.max()))
+
+    def strange(self, features: Features) -> NDArray[np.bool_]:
+        """Which of ``[n, columns]`` lie outside, ``[n]``."""
+        values = features.astype(np.float64)
+        outside = np.any((values < self.lower) | (values > self.upper), axis=1)
+        distances = np.sum(((values - self.mean) @ self.whitening) ** 2, axis=1)
+        return np.asarray(outside | (distances > _FARTHER * self.farthest + 1e-9))
+
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        return {
+            "lower": self.lower, "upper": self.upper, "mean": self.mean, "whitening": self.whitening,
+            "farthest": np.array([self.farthest]),
+        }  # fmt: skip
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Familiarity:
+        """The inverse of `to_arrays`."""
+        return cls(arrays["lower"], arrays["upper"], arrays["mean"], arrays["whitening"], float(arrays["farthest"][0]))

@@ -1,0 +1,124 @@
+"""The predictor of a target: prepared graphs in, predictions out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from graphs.ir import Graph
+from graphs.kernels import Kernel
+from graphs.kernels_of import kernels_of
+from graphs.lowering import optimise
+from graphs.memory import peak_memory
+from lookup_tables.targets import Target
+from predictors.composition import Composition
+from predictors.energy import PowerGuess
+from predictors.estimates import Estimate, Estimator
+from predictors.intervals import Intervals
+from predictors.prediction import Prediction, Provenance
+from predictors.pricing import Pricing
+
+Detail = Literal["summary", "kernels"]
+
+#: Kernels whose estimates are remembered, since the candidates of a search share most of theirs.
+REMEMBERED = 100_000
+
+
+@dataclass(eq=False)
+class Predictor:
+    """Immutable but for a memory of estimates; all methods are thread-safe."""
+
+    target: Target
+    estimator: Estimator
+    composition: Composition
+    intervals: Intervals
+    #: Versions of the tables that it was trained on, and the measuring protocol of these.
+    tables: tuple[str, ...]
+    protocol: int
+    #: Honest errors and all else that training found.
+    report: Mapping[str, Any]
+    #: Name of the version, or of its contents where it is not stored yet.
+    version: str = "unsaved"
+    _memory: dict[Kernel, Estimate] = field(default_factory=dict, init=False, repr=False)
+    _power: PowerGuess | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._power = PowerGuess.of(self.target)
+
+    def predict(
+        self, graph: Graph, *, confidence: float = 0.9, detail: Detail = "summary", strict: bool = True
+    ) -> Prediction:
+        """What one run of ``graph`` (prepared: static and inferred) costs.
+
+        Args:
+            confidence: nominal coverage of the intervals, from 0.5 to 0.999.
+            detail: ``kernels`` lists every kernel.
+            strict: refuse graphs with kernels that no source can price, instead of giving a lower bound.
+
+        Raises:
+            UnpriceableKernels: with ``strict``, when there are such kernels.
+            ValueError: the confidence is out of range.
+        """
+        return self.predict_many([graph], confidence=confidence, detail=detail, strict=strict)[0]
+
+    def predict_many(
+        self, graphs: Sequence[Graph], *, confidence: float = 0.9, detail: Detail = "summary", strict: bool = True
+    ) -> list[Prediction]:
+        """As `predict`, for many graphs at once: kernels that they share are estimated once, all in few calls."""
+        if not 0.5 <= confidence <= 0.999:
+            raise ValueError(f"a confidence of {confidence} is not between 0.5 and 0.999")
+        optimised = [optimise(graph, self.target.lowering) for graph in graphs]
+        kernels = [kernels_of(graph) for graph in optimised]
+        estimates = self.estimate([kernel for one in kernels for kernel in one])
+        pricing = self._pricing()
+        predictions, start = [], 0
+        for graph, lowered, mine in zip(graphs, optimised, kernels, strict=True):
+            predictions.append(
+                pricing.price(
+                    graph, mine, estimates[start : start + len(mine)], peak_memory(lowered), confidence=confidence,
+                    listed=detail == "kernels", strict=strict,
+                )
+            )  # fmt: skip
+            start += len(mine)
+        return predictions
+
+    def estimate(self, kernels: Sequence[Kernel]) -> list[Estimate]:
+        """One estimate per kernel (inside a network, before composition); equal kernels are estimated once."""
+        known = self._memory
+        found = [known.get(kernel) for kernel in kernels]
+        unknown = list(dict.fromkeys(k for k, e in zip(kernels, found, strict=True) if e is None))
+        if not unknown:
+            return [estimate for estimate in found if estimate is not None]
+        fresh = dict(zip(unknown, self.estimator.estimate(unknown), strict=True))
+        # Others may be reading the memory: it only ever grows, or gives way to a new one.
+        if len(known) + len(fresh) > REMEMBERED:
+            self._memory = dict(fresh)
+        else:
+            known.update(fresh)
+        return [fresh[k] if e is None else e for k, e in zip(kernels, found, strict=True)]
+
+    def _pricing(self) -> Pricing:
+        provider = self.target.provider.removesuffix("ExecutionProvider").lower()
+        runtime = f"{self.target.runtime} {self.target.runtime_version} {provider}"
+        provenance = Provenance(self.tables, self.version, runtime, self.protocol)
+        return Pricing(self.target.id, self.composition, self.intervals, self._power, provenance)
+
+    def save(self, folder: Path) -> None:
+        """Write the artifact into ``folder``, which may exist but must be empty."""
+        from predictors.artifacts import save
+
+        save(self, folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read an artifact; its version is the folder's name where that is a version's.
+
+        Raises:
+            CorruptPredictor: files are missing or are not what the manifest says.
+            IncompatiblePredictor: made with another schema or other features than this code has.
+        """
+        from predictors.artifacts import load
+
+        return load(folder, cls)

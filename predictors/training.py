@@ -1,0 +1,212 @@
+"""Training: a lookup table in, a predictor with an honest report out.
+
+Kernels measured inside the networks of the splits ``train`` and ``composition`` train the regressors and fill the
+table. Composition and intervals are fitted on whole networks of ``composition``, whose kernels are predicted for that
+by forest members that never saw them. Nothing at all is fitted on ``holdout``, which the report is about.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.kernels import Kernel
+from lookup_tables.tables import Table
+from predictors import evaluation
+from predictors._boosting import ForestSettings
+from predictors.baseline import Baseline
+from predictors.composition import Composition, fit
+from predictors.errors import NotEnoughMeasurements
+from predictors.estimates import Estimator
+from predictors.intervals import CalibrationNetwork, Intervals, calibrate
+from predictors.networks import kernels_of_network
+from predictors.observations import NetworkTimes, Observations, networks_of
+from predictors.predictor import Predictor
+from predictors.regressors import Trained, by_kind, train_regressors
+from predictors.roofline import Roofline
+from predictors.table_source import TableSource
+from predictors.work import work_of
+
+Floats = NDArray[np.float64]
+
+#: Called with the share that is done and what is being done.
+Progress = Callable[[float, str], None]
+
+#: Splits that regressors and table learn from.
+LEARNING = ("train", "composition")
+
+#: Distinct kernels without which there is nothing to train on.
+MIN_KERNELS = 30
+
+#: Whole networks from which on intervals are calibrated on them alone.
+_ENOUGH_WHOLES = 30
+
+
+@dataclass(frozen=True)
+class TrainedPredictor:
+    """A predictor that is not stored yet, with the report of its training."""
+
+    predictor: Predictor
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        """Honest errors, noise floor, coverage by source and what else training found."""
+        return self.predictor.report
+
+    def save(self, folder: Path) -> None:
+        """Write the artifact into ``folder``; see `predictors.artifacts`."""
+        self.predictor.save(folder)
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """The parts that come from kernels alone."""
+
+    rows: Observations
+    estimator: Estimator
+    trained: Trained
+    #: What the member that had not seen it says of each distinct kernel: (log microseconds, sigma).
+    unseen: dict[Kernel, tuple[float, float]]
+    log_us: Floats
+
+
+def train(
+    table: Table, *, seed: int = 0, progress: Progress | None = None, settings: ForestSettings | None = None
+) -> TrainedPredictor:
+    """Train on a lookup table. The peaks in its report (``peaks``), if any, make the baseline.
+
+    Raises NotEnoughMeasurements where fewer than `MIN_KERNELS` different kernels were measured inside networks.
+    """
+    begun = time.perf_counter()
+    tell = progress or (lambda _share, _what: None)
+    tell(0.0, "reading measurements")
+    measurements = table.measurements
+    networks = networks_of(measurements)
+    learned = _learn(table, seed, settings, tell)
+    tell(0.75, "fitting composition and intervals")
+    fitting = [n for n in networks if n.split == "composition"]
+    composition = _fit_composition(fitting)
+    composition, intervals = _calibrate(learned, composition, networks, table)
+    predictor = Predictor(
+        target=table.target,
+        estimator=learned.estimator,
+        composition=composition,
+        intervals=intervals,
+        tables=(table.manifest.version,),
+        protocol=max(table.manifest.protocols, default=1),
+        report={},
+    )
+    tell(0.9, "testing on networks that nothing was trained on")
+    predictor.report = _report(predictor, learned, networks, evaluation.holdout(measurements)) | {
+        "seed": seed, "seconds": time.perf_counter() - begun,
+    }  # fmt: skip
+    tell(1.0, "trained")
+    return TrainedPredictor(predictor)
+
+
+def _learn(table: Table, seed: int, settings: ForestSettings | None, tell: Progress) -> _Learned:
+    rows = Observations.of(table.measurements, "in_network", LEARNING)
+    if len(rows.kernels) < MIN_KERNELS:
+        raise NotEnoughMeasurements(
+            f"the table has {len(rows.kernels)} different kernels measured inside networks, and {MIN_KERNELS} are "
+            "needed; profile the target for longer"
+        )
+    alone = Observations.of(table.measurements, "isolated", LEARNING)
+    work = work_of(rows.kernels)
+    launch_us = float(np.clip(np.quantile(rows.time_us, 0.05), 0.2, 50.0))
+    baseline = Baseline.from_peaks(table.manifest.report.get("peaks"), launch_us)
+    base = np.log(baseline.time_us(work))
+    log_ratio = np.log(rows.time_us) - base[rows.which]
+    tell(0.1, f"growing regressors on {len(rows):,} kernels")
+    trained = train_regressors(rows, log_ratio, work, seed=seed, settings=settings)
+    entries, _ = TableSource.of(rows, alone)
+    roofline = Roofline.fitted([rows.kernels[i].kind for i in rows.which], log_ratio)
+    estimator = Estimator(baseline, by_kind(trained.regressors), entries, roofline)
+    log_us = trained.unseen + base[rows.which]
+    unseen = {
+        rows.kernels[k]: (float(log), float(sigma))
+        for k, log, sigma in zip(rows.which, log_us, trained.sigma, strict=True)
+        if np.isfinite(log)
+    }
+    return _Learned(rows, estimator, trained, unseen, log_us)
+
+
+def _fit_composition(networks: Sequence[NetworkTimes]) -> Composition:
+    usable = [n for n in networks if n.is_complete and n.whole_us is not None]
+    return fit([np.array(n.kernel_us) for n in usable], [n.whole_us or 0.0 for n in usable])
+
+
+def _calibrate(
+    learned: _Learned, composition: Composition, networks: Sequence[NetworkTimes], table: Table
+) -> tuple[Composition, Intervals]:
+    """The residual bias and the intervals, from networks of ``composition`` and, while these are few, ``train``."""
+    regressors_only = Estimator(
+        learned.estimator.baseline, learned.estimator.regressors, TableSource([], np.empty(0), np.empty(0)),
+        learned.estimator.roofline,
+    )  # fmt: skip
+    cases: list[tuple[Floats, Floats, float]] = []
+    extra: list[tuple[Floats, Floats, float]] = []
+    for network in networks:
+        measured = network.whole_us
+        if network.split not in LEARNING or (measured is None and not network.is_complete):
+            continue
+        kernels = kernels_of_network(network, table.target.lowering)
+        if kernels is None:
+            continue
+        times, sigma = _unseen_times(learned, regressors_only, kernels)
+        if measured is not None:
+            cases.append((times, sigma, measured))
+        else:  # the whole is what composition makes of the measured kernels
+            extra.append((times, sigma, composition.whole_us(np.array(network.kernel_us))))
+    errors = np.array([np.log(whole / composition.whole_us(times)) for times, _, whole in cases])
+    composition = composition.with_residual(errors)
+    used = cases if len(cases) >= _ENOUGH_WHOLES else cases + extra
+    calibration = [
+        CalibrationNetwork(times, sigma, float(np.log(whole / composition.whole_us(times))))
+        for times, sigma, whole in used
+    ]
+    known = np.isfinite(learned.log_us)
+    scores = np.abs(np.log(learned.rows.time_us) - learned.log_us)[known] / learned.trained.sigma[known]
+    kinds = [learned.rows.kernels[i].kind for i in learned.rows.which[known]]
+    return composition, calibrate(kinds, scores, calibration)
+
+
+def _unseen_times(learned: _Learned, estimator: Estimator, kernels: Sequence[Kernel]) -> tuple[Floats, Floats]:
+    """Microseconds and sigma of kernels by members that had not seen them; unsupported ones count as nothing."""
+    others = list(dict.fromkeys(k for k in kernels if k not in learned.unseen))
+    estimated = {
+        k: (float(np.log(max(e.time_us, 1e-3))), e.sigma)
+        for k, e in zip(others, estimator.estimate(others), strict=True)
+    }
+    pairs = np.array([learned.unseen.get(k) or estimated[k] for k in kernels])
+    return np.exp(pairs[:, 0]), pairs[:, 1]
+
+
+def _report(
+    predictor: Predictor, learned: _Learned, networks: Sequence[NetworkTimes], frozen: Sequence[NetworkTimes]
+) -> dict[str, Any]:
+    results = evaluation.evaluate_wholes(predictor, frozen)
+    rows = learned.rows
+    fitting = [n for n in networks if n.split == "composition"]
+    return {
+        "accuracy": evaluation.describe_wholes(results),
+        "coverage": evaluation.describe_sources(results),
+        "kernels": evaluation.describe_kernels(
+            [rows.kernels[i].kind for i in rows.which], rows.time_us, np.exp(learned.log_us)
+        ),
+        "out_of_distribution": evaluation.describe_strange(results),
+        "composition": {**predictor.composition.to_json(), "ablation": evaluation.ablate_composition(fitting, frozen)},
+        "correlation": predictor.intervals.correlation,
+        "measured": {
+            "rows": len(rows), "kernels": len(rows.kernels), "kinds": len({k.kind for k in rows.kernels}),
+            "networks": len(networks), "regressors": len(learned.trained.regressors),
+            "entries": len(learned.estimator.table),
+        },
+        **evaluation.describe_noise(networks),
+    }  # fmt: skip
