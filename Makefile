@@ -28,7 +28,7 @@ $(READY):
 		{ echo "$(PYTHON) cannot create $(VENV): install its venv module (Debian: apt install python3-venv)" >&2; exit 1; }
 	@echo "Installing ArchGauge and what it needs into $(VENV) (a minute or two) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv && \
-		$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -e client -e '.[dev]' || \
+		$(BIN)/python -m uv pip install --quiet --compile-bytecode --python $(BIN)/python -e client -e '.[dev]' || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -e client -e '.[dev]'
 	@rm -f $(VENV)/.ready-*
 	@touch $@
