@@ -131,6 +131,30 @@ def test_unknown_operators_are_named(http: httpx.Client, check_problem: Check) -
     assert any("Teleport" in operator for operator in problem["operators"])
 
 
+def test_what_nobody_can_price_is_refused_or_left_out(http: httpx.Client, check_problem: Check) -> None:
+    strings = {"name": "words", "dtype": "string", "shape": [8]}
+    match = {
+        "op": "RegexFullMatch",
+        "name": "m",
+        "inputs": ["words"],
+        "outputs": ["z"],
+        "attributes": {"pattern": "a+"},
+    }
+    odd = graph(
+        opset={"": 20}, inputs=[*examples.TINY_GRAPH["inputs"], strings], nodes=[*examples.TINY_GRAPH["nodes"], match],
+        outputs=["y", "z"],
+    )  # fmt: skip
+    body = {"architecture": {"format": "graph", "graph": odd}}
+    problem = check_problem(http.post("/v1/predictions", json=body), 422, "unpriceable-kernels")
+    assert problem["operators"] == ["RegexFullMatch"]
+    answer = http.post("/v1/predictions", json={**body, "strict": False, "detail": "kernels"}).json()
+    (prediction,) = PredictionResponse.model_validate(answer).predictions
+    assert not prediction.complete
+    assert prediction.latency_ms.value > 0 and prediction.latency_ms.upper is None
+    assert prediction.coverage.unsupported > 0
+    assert [k.latency_ms for k in prediction.kernels or () if k.source == "unsupported"] == [None]
+
+
 def test_an_unbound_dimension_is_named(http: httpx.Client, check_problem: Check) -> None:
     inputs = [{"name": "x", "dtype": "float32", "shape": [1, 3, "height", 32]}]
     body = {"architecture": {"format": "graph", "graph": graph(inputs=inputs)}}
