@@ -17,8 +17,9 @@ RunJson = Callable[..., Any]
 
 
 def test_profile_makes_a_table_and_a_predictor_that_answers(run_json: RunJson, profiled: Path) -> None:
-    (table,) = run_json("tables", "list")
-    assert table["version"].startswith("v0001-")
+    table, *older = run_json("tables", "list")
+    assert table["version"].startswith(f"v{len(older) + 1:04d}-")
+    assert table["manifest"]["parent"] == (older[0]["version"] if older else None)
     assert table["manifest"]["report"]["sentinel_us"] > 0
     assert table["manifest"]["counts"]["distinct_kernels"] > 0
     (predictor,) = run_json("predictors", "list")
