@@ -5,6 +5,9 @@ All take ``predicted`` and ``measured`` of shape ``[n]`` with positive values, n
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -38,18 +41,17 @@ def bias(predicted: ArrayLike, measured: ArrayLike) -> float:
 
 
 def spearman(predicted: ArrayLike, measured: ArrayLike) -> float:
-    """Spearman's rank correlation, ties sharing their mean rank; NaN where either side is constant or n < 2."""
-    p, m = _pair(predicted, measured)
-    return _correlation(_ranks(p), _ranks(m))
+    """Spearman's rank correlation; NaN where either side is constant or n < 2."""
+    from scipy.stats import spearmanr
+
+    return _rank_correlation(spearmanr, predicted, measured)
 
 
 def kendall(predicted: ArrayLike, measured: ArrayLike) -> float:
     """Kendall's τ-b (corrected for ties); NaN where either side is constant or n < 2."""
-    p, m = _pair(predicted, measured)
-    signs_p = np.sign(p[:, None] - p[None, :])
-    signs_m = np.sign(m[:, None] - m[None, :])
-    norm = float(np.sqrt(np.sum(signs_p**2) * np.sum(signs_m**2)))
-    return float(np.sum(signs_p * signs_m)) / norm if norm > 0 else float("nan")
+    from scipy.stats import kendalltau
+
+    return _rank_correlation(kendalltau, predicted, measured)
 
 
 def coverage(lower: ArrayLike, upper: ArrayLike, measured: ArrayLike) -> float:
@@ -68,13 +70,8 @@ def _pair(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
     return first, second
 
 
-def _ranks(values: Floats) -> Floats:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts - 1) / 2.0)[inverse], dtype=np.float64)
-
-
-def _correlation(a: Floats, b: Floats) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    norm = float(np.sqrt(np.sum(a * a) * np.sum(b * b)))
-    return float(np.sum(a * b)) / norm if norm > 0 else float("nan")
+def _rank_correlation(statistic: Callable[[Floats, Floats], Any], predicted: ArrayLike, measured: ArrayLike) -> float:
+    p, m = _pair(predicted, measured)
+    if np.ptp(p) == 0.0 or np.ptp(m) == 0.0:
+        return float("nan")  # scipy says the same, with a warning
+    return float(statistic(p, m).statistic)

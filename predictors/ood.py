@@ -22,8 +22,8 @@ _MARGIN_SHARE, _MARGIN = 0.1, 0.6
 #: Distances beyond this multiple of the largest measured one are strange.
 _FARTHER = 1.3
 
-#: Share of the variance that is added to the diagonal, so that columns which hardly vary do not decide.
-_RIDGE = 0.02
+#: How far the covariance is drawn towards equal, independent columns, so that those which hardly vary do not decide.
+_SHRINKAGE = 0.02
 
 #: A whole is out of distribution when strange kernels take more than this share of its predicted time.
 STRANGE_SHARE = 0.15
@@ -44,15 +44,15 @@ class Familiarity:
     @classmethod
     def of(cls, features: Features) -> Familiarity:
         """Learn from ``[n, columns]``, n ≥ 1."""
+        from sklearn.covariance import ShrunkCovariance  # only training needs it
+
         values = features.astype(np.float64)
         lower, upper = values.min(axis=0), values.max(axis=0)
         margin = np.maximum(_MARGIN_SHARE * (upper - lower), _MARGIN)
         mean = values.mean(axis=0)
         scale = np.sqrt(values.var(axis=0) + 1e-2)
-        centred = (values - mean) / scale
-        covariance = centred.T @ centred / len(values) + _RIDGE * np.eye(values.shape[1])
-        eigenvalues, vectors = np.linalg.eigh(covariance)
-        whitening = (vectors / np.sqrt(np.maximum(eigenvalues, _RIDGE))) / scale[:, None]
+        estimate = ShrunkCovariance(shrinkage=_SHRINKAGE, assume_centered=True).fit((values - mean) / scale)
+        whitening = np.linalg.cholesky(estimate.precision_) / scale[:, None]
         distances = np.sum(((values - mean) @ whitening) ** 2, axis=1)
         return cls(lower - margin, upper + margin, mean, whitening, float(distances.max()))
 
