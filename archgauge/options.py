@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any, TypeVar
 import click
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+#: Names the data directory where no option does.
+DATA_DIR_VARIABLE = "ARCHGAUGE_DATA_DIR"
+
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
@@ -41,8 +45,8 @@ def shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _choose_data_dir(context: click.Context, _param: click.Parameter, value: Path | None) -> Path:
-    """The command's own --data-dir; the one given before the command's name, or the variable; the platform's folder."""
-    chosen = value or context.find_root().params.get("data_dir")
+    """The command's own --data-dir, the one given before the command's name, the variable, the platform's folder."""
+    chosen = value or context.find_root().params.get("data_dir") or os.environ.get(DATA_DIR_VARIABLE)
     if chosen is None:
         from platformdirs import user_data_path
 
@@ -60,11 +64,9 @@ files = click.argument("files", nargs=-1, required=True, metavar="FILE...", type
 data_dir = click.option(
     "--data-dir", metavar="DIR", type=_folder, callback=_choose_data_dir,
     help="Where tables, predictors and the database are kept (default: the platform's user data folder; "
-    "environment variable ARCHGAUGE_DATA_DIR).",
+    f"environment variable {DATA_DIR_VARIABLE}).",
 )  # fmt: skip
-root_data_dir = click.option(
-    "--data-dir", metavar="DIR", type=_folder, envvar="ARCHGAUGE_DATA_DIR", help="The same option of the commands."
-)
+root_data_dir = click.option("--data-dir", metavar="DIR", type=_folder, help="The same option of the commands.")
 target = click.option("--target", metavar="T", help="Id or alias of a target (default: the one promoted last).")
 threads = click.option(
     "--threads", metavar="N", type=click.IntRange(1, 1024), help="Threads of the runtime (default: the target's, or 1)."

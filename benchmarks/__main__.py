@@ -1,0 +1,112 @@
+"""How long one prediction takes in process, and where the time goes.
+
+    python -m benchmarks [--data-dir DIR]
+
+Prices with the promoted predictor of the data directory; without one, this machine is profiled for a moment first.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import click
+
+from archgauge import options
+from archgauge.networks import real_networks
+from archgauge.output import progress, stdout, table
+from archgauge.profiling import profile
+from archgauge.state import open_store
+from archgauge.training import train
+from graphs import Graph, Kernel, bind, infer, kernels_of, optimise, read, write_onnx
+from graphs.memory import peak_memory
+from graphs.spaces import sample
+from predictors import Predictor
+from service.errors import NoPredictor
+from service.store import Store
+
+RUNS = 15
+PROFILE_S = 30.0
+
+
+@click.command()
+@options.data_dir
+def main(data_dir: Path) -> None:
+    """Time every stage of a prediction for some graphs."""
+    with tempfile.TemporaryDirectory() as temporary:
+        predictor = _predictor(data_dir, Path(temporary))
+    columns = ("read", "bind", "infer", "optimise", "kernels", "estimate, new", "memory", "all, new", "all, warm")
+    rows = table("graph", "nodes", "kernels", *columns)
+    for name, data in _graphs().items():
+        graph = infer(bind(read(data)))
+        kernels = kernels_of(optimise(graph, predictor.target.lowering))
+        times = _stages(predictor, data, graph, kernels)
+        rows.add_row(name, str(len(graph.nodes)), str(len(kernels)), *(f"{time_ms:.2f}" for time_ms in times))
+    click.echo(f"median milliseconds over {RUNS} runs, one thread; new: no estimate is remembered\n")
+    stdout().print(rows)
+
+
+def _stages(predictor: Predictor, data: bytes, graph: Graph, kernels: list[Kernel]) -> list[float]:
+    profile_ = predictor.target.lowering
+    optimised = optimise(graph, profile_)
+
+    def forget() -> None:
+        predictor._memory = {}
+
+    def everything() -> None:
+        predictor.predict(infer(bind(read(data)))).to_json()
+
+    return [
+        _ms(lambda: read(data)),
+        _ms(lambda: bind(read(data))) - _ms(lambda: read(data)),
+        _ms(lambda: infer(bind(read(data)))) - _ms(lambda: bind(read(data))),
+        _ms(lambda: optimise(graph, profile_)),
+        _ms(lambda: kernels_of(optimised)),
+        _ms(lambda: predictor.estimate(kernels), before=forget),
+        _ms(lambda: peak_memory(optimised)),
+        _ms(everything, before=forget),
+        _ms(everything),
+    ]
+
+
+def _ms(call: Callable[[], object], before: Callable[[], None] = lambda: None) -> float:
+    times = []
+    for _ in range(RUNS):
+        before()
+        began = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - began)
+    return median(times) * 1e3
+
+
+def _graphs() -> dict[str, bytes]:
+    networks = real_networks()
+    found = {name: networks[name].read_bytes() for name in ("SqueezeNet", "ResNet-50", "DenseNet-121")}
+    return {"a mobile network": write_onnx(sample("mbconv-whole", 1)), **found}
+
+
+def _predictor(data_dir: Path, temporary: Path) -> Predictor:
+    """The promoted one, or one of a short profile."""
+    if data_dir.exists():
+        with open_store(data_dir) as store:
+            try:
+                return Predictor.load(store.predictor_folder(store.promoted()))
+            except NoPredictor:
+                pass
+    click.echo(f"No predictor in {data_dir}: profiling for {PROFILE_S:.0f} s.", err=True)
+    with open_store(temporary) as store:
+        return _profiled(store)
+
+
+def _profiled(store: Store) -> Predictor:
+    with progress("Profiling") as report:
+        made = profile(store, threads=1, budget_s=PROFILE_S, report=report)
+    with progress("Training") as report:
+        training = train(store, store.table(made.version, made.target_id), report=report)
+    return Predictor.load(store.predictor_folder(training.predictor))
+
+
+main()
