@@ -25,6 +25,9 @@ _FARTHER = 1.3
 #: How far the covariance is drawn towards equal, independent columns, so that those which hardly vary do not decide.
 _SHRINKAGE = 0.02
 
+#: Keeps the matrix definite where nothing varies at all.
+_TINY = 1e-9
+
 #: A whole is out of distribution when strange kernels take more than this share of its predicted time.
 STRANGE_SHARE = 0.15
 
@@ -43,7 +46,7 @@ class Familiarity:
 
     @classmethod
     def of(cls, features: Features) -> Familiarity:
-        """Learn from ``[n, columns]``, n ≥ 1."""
+        """Learn from ``[n, columns]``, n ≥ 2."""
         from sklearn.covariance import ShrunkCovariance  # only training needs it
 
         values = features.astype(np.float64)
@@ -52,7 +55,7 @@ class Familiarity:
         mean = values.mean(axis=0)
         scale = np.sqrt(values.var(axis=0) + 1e-2)
         estimate = ShrunkCovariance(shrinkage=_SHRINKAGE, assume_centered=True).fit((values - mean) / scale)
-        whitening = np.linalg.cholesky(estimate.precision_) / scale[:, None]
+        whitening = np.linalg.cholesky(estimate.precision_ + _TINY * np.eye(values.shape[1])) / scale[:, None]
         distances = np.sum(((values - mean) @ whitening) ** 2, axis=1)
         return cls(lower - margin, upper + margin, mean, whitening, float(distances.max()))
 
