@@ -125,4 +125,4 @@ def print_summary(summary: Mapping[str, Any], noise_floor: float | None) -> None
             f"same model, {summary['rounds_apart_s']:.0f} s apart"
         )
     if noise_floor is not None:
-        console.print(f"noise floor of the target {percent(noise_floor)}")
+        console.print(f"noise floor of the target {percent(noise_floor)}, as profiling found it")

@@ -17,6 +17,9 @@ from service.db import PredictorRecord, TableRecord
 from service.errors import NoPredictor, ServiceError
 from service.store import Store
 
+#: Two measurements of a model that are at least so far apart say how well a measurement can be repeated at all.
+NOISE_FLOOR_APART_S = 600.0
+
 
 @dataclass(frozen=True)
 class Training:
@@ -102,21 +105,22 @@ def _accuracy(report: Mapping[str, Any]) -> list[str]:
     accuracy, kernels = report.get("accuracy") or {}, report.get("kernels") or {}
     if kernels.get("mape") is not None:
         lines.append(
-            f"kernels of unseen shapes (cross-validated): MAPE {percent(kernels['mape'])} weighted by time, "
+            f"kernels of shapes left out of training: MAPE {percent(kernels['mape'])} weighted by time, "
             f"median {percent(kernels['median_ape'])}"
         )
     if accuracy:
         lines.append(
-            f"whole networks never trained on ({accuracy['models']}): MAPE {percent(accuracy['mape'])}, median "
+            f"{accuracy['models']} whole networks never trained on: MAPE {percent(accuracy['mape'])}, median "
             f"{percent(accuracy['median_ape'])}, within ±10 % {percent(accuracy['within_10'], 0)}, "
-            f"{percent(accuracy['interval_coverage'], 0)} inside their {percent(accuracy['confidence'], 0)} interval; "
-            f"answered by {coverage(report['coverage'])}"
+            f"{percent(accuracy['interval_coverage'], 0)} inside their {percent(accuracy['confidence'], 0)} interval"
         )
+        lines.append(f"  their time was answered by {coverage(report['coverage'])}")
     if report.get("noise_floor") is not None:
-        apart = report.get("noise_floor_apart_s") or 0.0
+        apart_s = report.get("noise_floor_apart_s") or 0.0
+        early = "" if apart_s >= NOISE_FLOOR_APART_S else ", which is too short to see all drift"
         lines.append(
-            f"noise floor: {percent(report['noise_floor'])}, from {report['noise_floor_models']} networks measured "
-            f"twice, {apart / 60:.1f} minutes apart"
+            f"noise floor: {percent(report['noise_floor'])}, the mean difference of two measurements of "
+            f"{report['noise_floor_models']} networks, {apart_s / 60:.1f} minutes apart{early}"
         )
     return lines
 

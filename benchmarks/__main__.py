@@ -85,7 +85,7 @@ def _ms(call: Callable[[], object], before: Callable[[], None] = lambda: None) -
 def _graphs() -> dict[str, bytes]:
     networks = real_networks()
     found = {name: networks[name].read_bytes() for name in ("SqueezeNet", "ResNet-50", "DenseNet-121")}
-    return {"a mobile network": write_onnx(sample("mbconv-whole", 1)), **found}
+    return {"a mobile network": write_onnx(sample("mbconv-whole", 6)), **found}
 
 
 def _predictor(data_dir: Path, temporary: Path) -> Predictor:
