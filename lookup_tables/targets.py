@@ -30,7 +30,7 @@ class DeviceFingerprint:
     architecture: str = ""
     #: Instruction-set extensions that runtimes dispatch on, sorted (``avx2``, ``avx512f``, ``neon`` …).
     isa: tuple[str, ...] = ()
-    #: Logical processors that may be used.
+    #: Logical processors of the machine.
     cores: int = 0
     #: Hardware threads per core, as the system shows them.
     threads_per_core: int = 0

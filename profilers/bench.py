@@ -54,6 +54,7 @@ class Bench:
         self.target = target
         self.session = session
         self.runtime: Runtime = make_runtime(target.runtime, target.provider, dict(target.options))
+        self.runtime.prepare(target.threads)
         self._sentinel = Sentinel(self.runtime, target.threads)
         self.settled = self._sentinel.warm_up()
         self._readings: list[Reading] = []
@@ -78,7 +79,7 @@ class Bench:
         self.read()
         before = self._readings[-1]
         usual = self._usual_change()
-        watch = Watch()
+        watch = Watch(self.target.threads)
         result = measure()
         seen = watch.seen()
         self.read()

@@ -31,7 +31,7 @@ def fingerprint() -> DeviceFingerprint:
         vendor=info.get("vendor_id") or info.get("CPU implementer", ""),
         architecture=platform.machine(),
         isa=tuple(sorted(_ISA.intersection(flags))),
-        cores=_usable_cores(),
+        cores=os.cpu_count() or 1,
         threads_per_core=_threads_per_core(),
         caches=_caches(),
         memory_gib=_memory_gib(),
@@ -55,11 +55,11 @@ def local_target(
     Raises:
         UnknownRuntime: no such runtime or provider.
         RuntimeNotInstalled: its library is missing.
-        ValueError: fewer than one thread, or more than the machine has processors.
+        ValueError: fewer than one thread, or more than this process may use processors.
     """
-    device = fingerprint()
-    if not 1 <= threads <= device.cores:
-        raise ValueError(f"{threads} threads are not possible; this machine can use 1 to {device.cores}")
+    device, usable = fingerprint(), usable_cores()
+    if not 1 <= threads <= usable:
+        raise ValueError(f"{threads} threads are not possible; this process may use 1 to {usable}")
     executor = make_runtime(runtime, provider, dict(options))
     return Target(
         device=device,
@@ -110,7 +110,8 @@ def _arm_model(info: dict[str, str]) -> str:
     return board or (f"ARM {part}" if part else "")
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Logical processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -22,7 +22,7 @@ class Perturbation:
     """Seen between two moments. Shares are of the wall-clock time of one processor; None where it cannot be read."""
 
     seconds: float
-    #: Share of the time in which a process with nothing to wait for did not run.
+    #: Share of the time in which threads with nothing to wait for did not run.
     lost: float
     #: Times that the system took the processor away.
     preempted: int
@@ -50,9 +50,14 @@ class Perturbation:
 
 
 class Watch:
-    """Looks at the system when made and again at `seen`."""
+    """Looks at the system when made and again at `seen`.
 
-    def __init__(self) -> None:
+    ``threads`` are ours that compute or, between operators, wait without sleeping: they should use their processors
+    all the time.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        self._threads = threads
         self._start = self._look()
 
     def seen(self) -> Perturbation:
@@ -63,8 +68,7 @@ class Watch:
         steal = None if steal0 is None or steal1 is None else max(0.0, steal1 - steal0) / wall
         others = None if busy0 is None or busy1 is None else max(0.0, busy1 - busy0 - own) / wall
         clock = clock1 / clock0 if clock0 and clock1 else None
-        # With several threads some wait for others by design: only one is known to be always at work.
-        lost = max(0.0, 1.0 - own / wall)
+        lost = max(0.0, 1.0 - own / (wall * self._threads))
         return Perturbation(wall, lost, switches1 - switches0, steal, others, clock)
 
     def _look(self) -> tuple[float, float, int, float | None, float | None, float | None]:

@@ -129,6 +129,14 @@ class Runtime(ABC):
         """How this runtime lowers graphs on this machine."""
 
     @abstractmethod
+    def prepare(self, threads: int) -> None:
+        """Called once in a process that only measures, before anything is loaded.
+
+        Sessions of ``threads`` threads that are loaded afterwards must not disturb each other while they are idle, for
+        instance by threads that wait without sleeping.
+        """
+
+    @abstractmethod
     def load(self, model: bytes | Path, how: Loading) -> Session:
         """Load an ONNX model.
 

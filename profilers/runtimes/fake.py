@@ -42,6 +42,9 @@ class FakeRuntime(Runtime):
     def lowering_profile(self) -> LoweringProfile:
         return LoweringProfile(self.name, "1.0", self.provider, "none", 0)
 
+    def prepare(self, threads: int) -> None:
+        """There is nothing to prepare: it has no threads."""
+
     def load(self, model: bytes | Path, how: Loading) -> Session:
         try:
             graph = infer(read_onnx(model if isinstance(model, bytes) else model.read_bytes()))

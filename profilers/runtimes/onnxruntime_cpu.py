@@ -32,7 +32,12 @@ _ROOM = 2 * 2**30
 
 
 class OnnxRuntimeCpu(Runtime):
-    """All optimisations, sequential execution, one thread pool; a target's options are session config entries."""
+    """All optimisations, sequential execution, one thread pool; a target's options are session config entries.
+
+    Threads of a session's pool spin for some 25 ms after a run, and would slow down whatever another session does
+    then. In a measuring process all sessions therefore share one pool, which a run of one model alone cannot tell
+    from a pool of its own.
+    """
 
     name = "onnxruntime"
     provider = "CPUExecutionProvider"
@@ -40,12 +45,18 @@ class OnnxRuntimeCpu(Runtime):
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         super().__init__(options)
         self.version = str(ort.__version__)
+        self.shared_threads = 0
 
     def lowering_profile(self) -> LoweringProfile:
         from profilers.device import instruction_set
 
         version = ".".join(self.version.split(".")[:2])
         return LoweringProfile(self.name, version, self.provider, instruction_set(), nchwc_block(self))
+
+    def prepare(self, threads: int) -> None:
+        if threads > 1:
+            ort.set_global_thread_pool_sizes(threads, 1)
+            self.shared_threads = threads
 
     def load(self, model: bytes | Path, how: Loading) -> Session:
         return OrtSession(self, model, how)
@@ -71,8 +82,11 @@ class OrtSession(Session):
 
     def _options(self, runtime: OnnxRuntimeCpu, how: Loading) -> Any:
         options = ort.SessionOptions()
-        options.intra_op_num_threads = how.threads
-        options.inter_op_num_threads = 1
+        if how.threads == runtime.shared_threads:
+            options.use_per_session_threads = False
+        else:
+            options.intra_op_num_threads = how.threads
+            options.inter_op_num_threads = 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         levels = ort.GraphOptimizationLevel
         options.graph_optimization_level = levels.ORT_ENABLE_ALL if how.optimise else levels.ORT_DISABLE_ALL

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,11 @@ def test_lack_of_memory_is_a_result() -> None:
         assert child.alive
     finally:
         child.close()
+
+
+def test_several_threads_are_shared_with_the_sentinel(start: Callable[[Target], Child]) -> None:
+    records = ask(start(replace(local_target(1), threads=2)), PlanItem("keywords", 3, "network+whole"))
+    assert all(r.ok for r in records)
 
 
 def test_memory_is_limited_to_what_is_free() -> None:

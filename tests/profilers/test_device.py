@@ -1,10 +1,11 @@
 import json
+import os
 
 import pytest
 
 from lookup_tables import DeviceFingerprint, Target
 from profilers import fingerprint, local_target
-from profilers.device import instruction_set
+from profilers.device import instruction_set, usable_cores
 
 
 def test_fingerprint_is_stable_and_complete() -> None:
@@ -14,6 +15,17 @@ def test_fingerprint_is_stable_and_complete() -> None:
     assert device.cores >= 1
     assert device.memory_gib >= 1
     assert DeviceFingerprint.from_json(json.loads(json.dumps(device.to_json()))) == device
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system cannot restrict a process")
+def test_a_restricted_process_is_on_the_same_device() -> None:
+    allowed, device = os.sched_getaffinity(0), fingerprint()
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert fingerprint() == device
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def test_local_target_names_the_installed_runtime() -> None:
@@ -33,5 +45,5 @@ def test_blocks_fit_the_instruction_set() -> None:
 
 @pytest.mark.parametrize("threads", [0, -1, 10_000])
 def test_impossible_numbers_of_threads(threads: int) -> None:
-    with pytest.raises(ValueError, match="can use 1 to"):
+    with pytest.raises(ValueError, match="may use 1 to"):
         local_target(threads)
