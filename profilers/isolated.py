@@ -62,14 +62,15 @@ def copies(graph: Graph, count: int) -> Graph:
 def _measure(bench: Bench, kernel: Kernel, empty_us: float, common: Measurement) -> Measurement:
     graph = kernel_graph(kernel)
     with _loaded(bench, graph, 1) as session:
-        settled, seconds = settle(session.run, protocol.ISOLATED_SECONDS)
+        settled, seconds = settle(session.run, protocol.ISOLATED_SETTLE_SECONDS)
         common = replace(common, settled=settled and bench.settled)
         if seconds * 1e6 > protocol.SLOPE_BELOW_US:
             attempt = bench.attempt(lambda: time_blocks(session.run, seconds, protocol.ISOLATED_SECONDS))
             return _record(attempt.result, empty_us, 1, _noted(common, attempt))
     count = max(2, min(protocol.COPIES_MAX, round(protocol.COPIES_US / max(seconds * 1e6 - empty_us, 1.0))))
     with _loaded(bench, graph, count) as short, _loaded(bench, graph, 2 * count) as long:
-        one, two = settle(short.run, protocol.ISOLATED_SECONDS)[1], settle(long.run, protocol.ISOLATED_SECONDS)[1]
+        limit = protocol.ISOLATED_SETTLE_SECONDS
+        one, two = settle(short.run, limit)[1], settle(long.run, limit)[1]
 
         def measure() -> tuple[Timing, Timing]:
             return (
@@ -122,5 +123,5 @@ def _empty_call_us(bench: Bench) -> float:
         "empty", inputs=["x"], outputs=["y"], nodes=[Node("Identity", ["x"], ["y"])], types={"x": one, "y": one}
     )
     with _loaded(bench, graph, 1) as session:
-        seconds = settle(session.run, protocol.ISOLATED_SECONDS)[1]
+        seconds = settle(session.run, protocol.ISOLATED_SETTLE_SECONDS)[1]
         return time_blocks(session.run, seconds, protocol.ISOLATED_SECONDS).median_us

@@ -53,7 +53,7 @@ def _time(
     pairs = zip(attempts, drifts, strict=True)
     blocks = [block / drift for attempt, drift in pairs for block in attempt.result.blocks_us]
     timing = Timing.of(blocks, sum(attempt.result.runs for attempt in attempts))
-    perturbations = {attempt.describe() for attempt in attempts} - {None}
+    worst = max(attempts, key=lambda attempt: attempt.disturbance)
     return {
         "latency_us": timing.median_us,
         "p10_us": timing.p10_us,
@@ -64,7 +64,7 @@ def _time(
         "drift": median(drifts),
         "sentinel_us": median(readings),
         "settled": settled and bench.settled,
-        "perturbation": "; ".join(sorted(filter(None, perturbations))) or None,
+        "perturbation": worst.describe(),
         "peak_memory_bytes": facts.peak_memory_bytes,
         "kernels": facts.kernels,
         "stand_in_weights": runnable.stand_in,

@@ -133,6 +133,7 @@ def _kernel_record(
         detail = found.problem
         return replace(common, kernel=found.kernel, position=position, error="unsupported", detail=detail, runs=0)
     p10, middle, p90 = np.percentile(durations, (10, 50, 90))
+    blocks = min(protocol.PROFILED_BLOCKS, len(durations))
     return replace(
         common,
         error=None,
@@ -142,5 +143,5 @@ def _kernel_record(
         p10_us=float(p10),
         p90_us=float(p90),
         mad_us=float(np.median(np.abs(durations - middle))),
-        blocks_us=tuple(durations.tolist()),
+        blocks_us=tuple(float(block.mean()) for block in np.array_split(durations, blocks)),
     )

@@ -14,6 +14,8 @@ from pathlib import Path
 from profilers import protocol
 
 _STAT = Path("/proc/stat")
+#: Preemptions that a calm system does not reach: its timer ticks 100 to 250 times a second, mostly unnoticed.
+_MANY_PER_SECOND = 250
 _FREQUENCY = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
 
 
@@ -38,7 +40,7 @@ class Perturbation:
         parts = []
         if self.lost > protocol.PREEMPTED_TOLERANCE:
             parts.append(f"lost {self.lost:.1%} of the processor")
-        if self.preempted > max(3, 30 * self.seconds):
+        if self.preempted > _MANY_PER_SECOND * self.seconds:
             parts.append(f"preempted {self.preempted} times")
         if self.steal is not None and self.steal > 0.01:
             parts.append(f"steal {self.steal:.1%}")

@@ -5,10 +5,10 @@ most `SETTLE_SECONDS`; each model then runs until two successive blocks agree, f
 What has not settled by then is measured and marked.
 
 *In-network kernels.* The model runs with the runtime's profiler on, at least `PROFILED_MIN_RUNS` times and for
-`PROFILED_SECONDS`; a kernel's label is the mean of its fastest `KEPT_SHARE` of runs. The profiler counts whole
-microseconds, rounded down: the mean over runs dithers, and `PROFILER_ROUNDING_US` is added back. What remains of its
-own cost (about 2 µs per kernel that the unprofiled run does not have) is left in the label, since composition fits it
-against whole models.
+`PROFILED_SECONDS`; a kernel's label is the mean of its fastest `KEPT_SHARE` of runs; its blocks are the means of
+`PROFILED_BLOCKS` successive parts of the runs. The profiler counts whole microseconds, rounded down: the mean over runs
+dithers, and `PROFILER_ROUNDING_US` is added back. What remains of its own cost (2 to 4 µs per kernel that the unprofiled
+run does not have) is left in the label, since composition fits it against whole models.
 
 *Whole models.* Blocks of runs without the profiler, in the same session directly afterwards; the label is the median
 over blocks of the time per run, and p10, p90 and the median absolute deviation are over blocks.
@@ -42,6 +42,7 @@ MODEL_SETTLE_SECONDS = 0.05
 PROFILED_MIN_RUNS = 8
 PROFILED_MAX_RUNS = 60
 PROFILED_SECONDS = 0.12
+PROFILED_BLOCKS = 8
 KEPT_SHARE = 0.8
 PROFILER_ROUNDING_US = 0.5
 
@@ -49,7 +50,8 @@ WHOLE_SECONDS = 0.25
 WHOLE_BLOCKS = 30
 WHOLE_MIN_BLOCKS = 5
 
-ISOLATED_SECONDS = 0.02
+ISOLATED_SECONDS = 0.01
+ISOLATED_SETTLE_SECONDS = 0.005
 SLOPE_BELOW_US = 200.0
 #: Copies are chosen so that the smaller model takes about this long.
 COPIES_US = 200.0

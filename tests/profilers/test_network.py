@@ -41,7 +41,7 @@ def test_kernels_and_whole_from_one_session(bench: Bench, small_graph: Graph) ->
         assert (r.model, r.split, r.session, r.repetition) == (graph_hash(small_graph), "holdout", "s", 1)
         assert r.sentinel_us is not None
         assert r.p10_us is not None and r.p90_us is not None and r.p10_us <= r.p90_us
-    assert all(r.mode == "in_network" and len(r.blocks_us) == r.runs for r in kernels)
+    assert all(r.mode == "in_network" and len(r.blocks_us) == protocol.PROFILED_BLOCKS for r in kernels)
     assert all(protocol.PROFILED_MIN_RUNS <= r.runs <= protocol.PROFILED_MAX_RUNS for r in kernels)
     assert (whole.mode, whole.position) == ("whole_model", None)
 

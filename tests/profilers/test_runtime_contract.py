@@ -1,9 +1,12 @@
 """What every runtime must do, see the duties in `profilers.runtimes.base`."""
 
+from importlib.metadata import EntryPoint
+
 import numpy as np
 import pytest
 
 from graphs import Graph, kernels_of, write_onnx
+from profilers import runtimes
 from profilers.errors import MeasurementFailed, UnknownRuntime
 from profilers.inputs import random_inputs
 from profilers.runtimes import Loading, Runtime, make_runtime
@@ -80,6 +83,16 @@ def test_closing_twice_is_allowed(runtime: Runtime, small_graph: Graph) -> None:
     session = runtime.load(write_onnx(small_graph), Loading(profile=True))
     session.close()
     session.close()
+
+
+def test_other_distributions_add_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EntryPoint("other", "profilers.runtimes.fake:FakeRuntime", runtimes.ENTRY_POINTS)
+    monkeypatch.setattr(runtimes, "entry_points", lambda group: [entry] if group == runtimes.ENTRY_POINTS else [])
+    made = make_runtime("other", "Whatever", {"crash": "net:1"})
+    assert type(made).__name__ == "FakeRuntime"
+    assert made.options == {"crash": "net:1"}
+    with pytest.raises(UnknownRuntime, match="other"):
+        make_runtime("another", "Whatever")
 
 
 def test_unknown_runtimes_are_named() -> None:
