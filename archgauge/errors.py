@@ -15,7 +15,7 @@ _PACKAGES = {"archgauge", "archgauge_client", "graphs", "lookup_tables", "predic
 #: Which extra brings a module that is missing.
 _EXTRAS = {
     "archgauge_client": "agent", "httpx": "agent", "pydantic": "agent", "onnxruntime": "agent",
-    "pyarrow": "predict", "scipy": "predict", "xgboost": "predict",
+    "pyarrow": "predict", "scipy": "predict", "sklearn": "predict", "xgboost": "predict",
     "alembic": "serve", "fastapi": "serve", "orjson": "serve", "sqlalchemy": "serve", "uvicorn": "serve",
 }  # fmt: skip
 

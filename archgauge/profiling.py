@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from archgauge.errors import CommandError, Interrupted
 from archgauge.measuring import checked_target
 from archgauge.output import Report
-from lookup_tables import Measurement, TableVersion, write_table
+from lookup_tables import Measurement, TableVersion, Target, write_table
 from predictors import make_plan
 from profilers import Progress, carry_out, measure_peaks
 from profilers.drift import reference_of
@@ -44,19 +45,34 @@ def profile(
 
     Raises:
         Interrupted: Ctrl-C; the spool is kept.
-        CommandError: nothing could be measured.
+        CommandError: nothing could be measured, or another run is measuring for the same store.
     """
-    began = time.monotonic()
     target = checked_target(threads)
-    store.register_target(target, alias)
+    folder = store.root.parent / "spool"
+    with exclusive(folder / f"{target.id}.lock"):
+        store.register_target(target, alias)
+        return _profile(store, target, folder, budget_s, precisions, alias, report)
+
+
+def _profile(
+    store: Store,
+    target: Target,
+    folder: Path,
+    budget_s: float,
+    precisions: Sequence[str],
+    alias: str | None,
+    report: Report,
+) -> TableVersion:
+    began = time.monotonic()
     older = store.tables(target.id)
     parent = store.table_version(older[0]) if older else None
-    spool = store.root.parent / "spool" / f"{target.id}-{len(older) + 1:04d}.ndjson"
+    spool = folder / f"{target.id}-{len(older) + 1:04d}.ndjson"
+    known = older[0].manifest["report"] if older else {}
     report(0.0, "peak rates of the processor")
-    peaks = measure_peaks(threads)
+    peaks = known.get("peaks") or measure_peaks(target.threads).to_json()
     plan = make_plan(len(older), budget_s, precisions, created_for=target.id)
     left_s = max(1.0, budget_s - (time.monotonic() - began))
-    reference_us = older[0].manifest["report"].get("sentinel_us") if older else None
+    reference_us = known.get("sentinel_us")
     with _interrupts() as interrupts:
         measurements = carry_out(
             plan, target, spool, left_s, lambda p: _pass_on(p, report), reference_us=reference_us, seed=plan.seed
@@ -66,7 +82,7 @@ def profile(
     _check(measurements)
     facts = {
         "budget_s": budget_s, "plan": {"id": plan.id, "seed": plan.seed, "precisions": list(precisions)},
-        "peaks": peaks.to_json(), "sentinel_us": reference_us or reference_of(measurements),
+        "peaks": peaks, "sentinel_us": reference_us or reference_of(measurements),
     }  # fmt: skip
     table = write_table(store.root, target, measurements, parent, facts)
     store.register_table(table, alias)
@@ -83,6 +99,26 @@ def _check(measurements: Sequence[Measurement]) -> None:
     if not any(m.ok for m in measurements):
         why = next((m.detail for m in measurements if m.detail), "there was no time for a single network")
         raise CommandError(f"nothing could be measured: {why}")
+
+
+@contextmanager
+def exclusive(file: Path) -> Iterator[None]:
+    """Hold a lock that ends with the process; raises CommandError where another process has it.
+
+    Two runs would disturb each other's measurements and share a spool.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows: users have to take care themselves
+        yield
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CommandError("another `archgauge profile` is measuring this machine; wait for it") from error
+        yield
 
 
 @contextmanager

@@ -52,6 +52,7 @@ def test_a_stopped_run_is_continued(tmp_path: Path, capsys: pytest.CaptureFixtur
     with profiling(tmp_path, items=after_interrupt + 1) as process:
         process.kill()
     after_kill = measured(tmp_path)
+    # What the spool holds took longer than this budget: nothing more is measured, and the table is written.
     assert main(["profile", "--budget", "1s", "--data-dir", str(tmp_path), "--json"]) in (0, 1)
     capsys.readouterr()
     assert main(["tables", "list", "--json", "--data-dir", str(tmp_path)]) == 0
