@@ -7,8 +7,8 @@ What has not settled by then is measured and marked.
 *In-network kernels.* The model runs with the runtime's profiler on, at least `PROFILED_MIN_RUNS` times and for
 `PROFILED_SECONDS`; a kernel's label is the mean of its fastest `KEPT_SHARE` of runs; its blocks are the means of
 `PROFILED_BLOCKS` successive parts of the runs. The profiler counts whole microseconds, rounded down: the mean over runs
-dithers, and `PROFILER_ROUNDING_US` is added back. What remains of its own cost (2 to 4 µs per kernel that the unprofiled
-run does not have) is left in the label, since composition fits it against whole models.
+dithers, and `PROFILER_ROUNDING_US` is added back. What remains of its own cost (2 to 4 µs per kernel that the
+unprofiled run does not have) is left in the label, since composition fits it against whole models.
 
 *Whole models.* Blocks of runs without the profiler, in the same session directly afterwards; the label is the median
 over blocks of the time per run, and p10, p90 and the median absolute deviation are over blocks.
