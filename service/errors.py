@@ -20,6 +20,7 @@ ServiceError (Exception)
 ├── SlowBody                    a body that did not arrive in time
 ├── UnsupportedMedia            a content type or encoding that is not accepted
 ├── Overloaded                  more requests waiting than can be answered in time
+├── OutdatedDatabase            migrations are missing
 └── NotReady                    the service cannot answer now; ``checks`` says which part is not ok, and why
 
 `service.problems` has the one table from these (and the errors of graphs and predictors) to HTTP statuses.
@@ -124,6 +125,10 @@ class UnsupportedMedia(ServiceError):
 
 class Overloaded(ServiceError):
     """Too many requests are waiting."""
+
+
+class OutdatedDatabase(ServiceError):
+    """The database has another schema than this version of ArchGauge needs."""
 
 
 class NotReady(ServiceError):

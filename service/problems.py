@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from predictors.errors import PredictorError, UnpriceableKernels
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from archgauge_client.wire import PROBLEM_TYPE_PREFIX, FieldError, Problem
 from graphs.errors import GraphError, InvalidGraph, MissingValue, UnboundDimension, UnsupportedOperator
+from predictors.errors import PredictorError, UnpriceableKernels
 from service import errors
 from service.logs import log, request_id
 
@@ -30,7 +30,14 @@ class Kind(NamedTuple):
     status: int
     slug: str
     title: str
+    #: What strangers are told where the exception's own text is for the log, since it names files of the server.
+    detail: str | None = None
 
+
+_DAMAGED = Kind(
+    503, "predictor-unavailable", "The predictor cannot answer",
+    "its files are missing, damaged or of another version of ArchGauge; the server's log has the details",
+)  # fmt: skip
 
 #: Subclasses that are not listed are answered like their nearest base class.
 TABLE: Mapping[type[BaseException], Kind] = {
@@ -40,7 +47,7 @@ TABLE: Mapping[type[BaseException], Kind] = {
     UnsupportedOperator: Kind(422, "unsupported-operator", "The architecture has operators that nobody knows"),
     MissingValue: Kind(422, "missing-value", "A constant decides a shape, but its value is not in the file"),
     UnpriceableKernels: Kind(422, "unpriceable-kernels", "No source can price some of the operators"),
-    PredictorError: Kind(503, "predictor-unavailable", "The predictor cannot answer"),
+    PredictorError: _DAMAGED,
     errors.UnknownTarget: Kind(404, "unknown-target", "There is no such target"),
     errors.UnknownPredictor: Kind(404, "unknown-predictor", "There is no such predictor"),
     errors.UnknownTable: Kind(404, "unknown-lookup-table", "There is no such lookup table"),
@@ -48,7 +55,7 @@ TABLE: Mapping[type[BaseException], Kind] = {
     errors.NoPredictor: Kind(409, "no-predictor", "Nothing can be predicted yet"),
     errors.NotPromotable: Kind(409, "not-promotable", "The predictor must not be promoted"),
     errors.AliasInUse: Kind(409, "alias-in-use", "The alias is taken"),
-    errors.DamagedArtifact: Kind(503, "predictor-unavailable", "The predictor cannot answer"),
+    errors.DamagedArtifact: _DAMAGED,
     errors.InvalidRequest: Kind(422, "invalid-request", "The request is not what the endpoint asks for"),
     errors.MalformedJson: Kind(400, "malformed-json", "The body is not JSON"),
     errors.BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
@@ -60,6 +67,7 @@ TABLE: Mapping[type[BaseException], Kind] = {
     ),
     errors.Overloaded: Kind(503, "overloaded", "Too many requests are waiting"),
     errors.TimeLimitExceeded: Kind(504, "time-limit", "The request took too long"),
+    errors.OutdatedDatabase: Kind(503, "outdated-database", "The database has another schema"),
     errors.NotReady: Kind(503, "not-ready", "The service cannot answer now"),
 }
 
@@ -76,7 +84,8 @@ def kind_of(error: BaseException) -> Kind | None:
 
 def problem_of(error: BaseException, instance: str | None = None) -> Problem:
     """The document for any exception."""
-    kind, detail = kind_of(error), str(error)
+    kind = kind_of(error)
+    detail = str(error) if kind is None or kind.detail is None else kind.detail
     if isinstance(error, HTTPException):
         slug = error.detail.lower().replace(" ", "-")
         kind, detail = Kind(error.status_code, slug, error.detail), _explain(error, instance)
@@ -102,7 +111,7 @@ def problem_response(error: BaseException, instance: str | None = None) -> Respo
     if problem.status == 500:
         log.error("unforeseen error", exc_info=error)
     elif problem.status > 500:
-        log.warning("%s: %s", problem.title, problem.detail)
+        log.warning("%s: %s", problem.title, error)
     headers = dict(getattr(error, "headers", None) or {})
     if problem.status in _RETRY_AFTER_S:
         headers["Retry-After"] = _RETRY_AFTER_S[problem.status]

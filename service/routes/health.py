@@ -9,9 +9,10 @@ from fastapi import APIRouter
 from archgauge_client.wire import Health
 from service import examples
 from service.db import HEAD, current_revision
-from service.errors import NotReady, ServiceError
+from service.errors import NotReady, OutdatedDatabase
 from service.logs import log
 from service.openapi import answer, problem_responses
+from service.problems import problem_of
 from service.state import CurrentService, Service
 
 router = APIRouter(tags=["operations"])
@@ -51,14 +52,15 @@ def _check(probe: Callable[[], object]) -> str:
     try:
         probe()
     except Exception as error:
-        if isinstance(error, ServiceError):
-            return str(error)
-        log.warning("not ready", exc_info=error)
-        return f"failed ({type(error).__name__}); the log has the details"
+        problem = problem_of(error)
+        log.warning("not ready: %s", error, exc_info=error if problem.status == 500 else None)
+        if problem.status == 500:
+            return f"failed ({type(error).__name__}); the log has the details"
+        return problem.detail or problem.title
     return "ok"
 
 
 def _migrations(service: Service) -> None:
     current = current_revision(service.store.database)
     if current != HEAD:
-        raise ServiceError(f"the database is at revision {current}, not {HEAD}; run `archgauge db upgrade`")
+        raise OutdatedDatabase(f"the database is at revision {current}, not {HEAD}; run `archgauge db upgrade`")

@@ -70,8 +70,10 @@ def test_a_damaged_predictor_does_not_answer(tmp_path: Path, fill: Fill, check_p
         (store.predictor_folder(store.promoted()) / "manifest.json").write_text("{}")
     with in_background(Settings(data_dir=tmp_path)) as base:
         problem = check_problem(httpx.get(f"{base}/readyz"), 503, "not-ready")
-        assert "not those that were registered" in problem["checks"]["predictor"]
-        check_problem(httpx.post(f"{base}/v1/predictions", json=REQUEST), 503, "predictor-unavailable")
+        assert "damaged" in problem["checks"]["predictor"]
+        response = httpx.post(f"{base}/v1/predictions", json=REQUEST)
+        check_problem(response, 503, "predictor-unavailable")
+        assert str(tmp_path) not in response.text
 
 
 def test_readiness_notices_a_lost_database(tmp_path: Path, check_problem: Check) -> None:
