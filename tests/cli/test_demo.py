@@ -11,7 +11,6 @@ from archgauge.cli import main
 from archgauge.networks import NETWORKS, real_networks
 from archgauge_client.wire import Prediction
 
-
 #: The small ones; all nine take minutes on a busy machine.
 SOME = ("ShuffleNet", "SqueezeNet", "Inception v2")
 
