@@ -1,12 +1,16 @@
 """README and the documents name every command, and what they tell people to type exists."""
 
+import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import click
 import pytest
 
 from archgauge.cli import COMMANDS, app
+from graphs import LoweringProfile, lower, prepare
+from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,7 +56,28 @@ def test_the_command_line_is_documented(name: str) -> None:
     assert f"archgauge {name}" in (ROOT / "docs/command-line.md").read_text()
 
 
-@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/command-line.md"])
+def test_the_example_of_a_graph_can_be_lowered() -> None:
+    example = re.search(r"```json\n(.*?)```", (ROOT / "docs/graph-json.md").read_text(), re.DOTALL)
+    assert example
+    kernels = lower(prepare(json.loads(example[1]), batch_size=2), LoweringProfile())
+    assert "com.microsoft.nchwc.Conv" in {kernel.kind for kernel in kernels}
+
+
+def test_every_setting_of_the_service_is_documented() -> None:
+    text = (ROOT / "docs/http-api.md").read_text()
+    for field in fields(Settings):
+        assert f"`ARCHGAUGE_{field.name.upper()}`" in text
+
+
+DOCUMENTS = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    *(f"docs/{f.name}" for f in (ROOT / "docs").glob("*.md")),
+]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_documents_tell_nothing_that_is_not_there(document: str) -> None:
     """Files, folders, make targets and commands that are mentioned exist."""
     text = (ROOT / document).read_text()
