@@ -49,6 +49,11 @@ class Forest:
         values = np.asarray(self._booster.inplace_predict(features), dtype=np.float64)
         return values.reshape(len(features), self.members)
 
+    def importance(self) -> Floats:
+        """How much each column explained, ``[columns]``."""
+        gains = self._booster.get_score(importance_type="total_gain")
+        return np.array([np.sum(gains.get(f"f{i}", 0.0)) for i in range(self.columns)], dtype=np.float64)
+
     def to_bytes(self) -> bytes:
         """As universal binary JSON."""
         return bytes(self._booster.save_raw("ubj"))

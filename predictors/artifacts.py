@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from lookup_tables.errors import InvalidRecord
 from lookup_tables.targets import Target
 from predictors._boosting import Forest
+from predictors._smoothing import Smooth
 from predictors.baseline import Baseline
 from predictors.composition import Composition
 from predictors.errors import CorruptPredictor, IncompatiblePredictor
@@ -66,9 +67,11 @@ def save(predictor: Predictor, folder: Path) -> None:
         file = f"{_file_stem(regressor.name)}.ubj"
         contents[file] = regressor.forest.to_bytes()
         arrays |= {f"{regressor.name}/{name}": values for name, values in regressor.familiarity.to_arrays().items()}
+        arrays |= {f"{regressor.name}/{name}": values for name, values in regressor.smooth.to_arrays().items()}
         described.append({
             "name": regressor.name, "group": regressor.group.name, "kinds": list(regressor.kinds), "file": file,
-            "members": regressor.forest.members, "centre": regressor.centre, "sigma": regressor.sigma,
+            "members": regressor.forest.members, "centres": dict(regressor.centres), "sigma": regressor.sigma,
+            "blend": regressor.blend,
         })  # fmt: skip
     stream = io.BytesIO()
     np.savez_compressed(stream, allow_pickle=False, **arrays)
@@ -118,13 +121,17 @@ def _regressor(described: Mapping[str, Any], contents: Mapping[str, bytes], arra
     kinds = tuple(map(str, described["kinds"]))
     group = GROUPS[described["group"]]
     familiarity = Familiarity.from_arrays(_part(arrays, name))
-    columns = len(group.all_columns) + (len(kinds) if len(kinds) > 1 else 0)
+    smooth = Smooth.from_arrays(_part(arrays, name))
     forest = Forest.from_bytes(contents[described["file"]], int(described["members"]))
-    if not columns == forest.columns == len(familiarity.mean):
-        raise ValueError(f"the regressor {name} has {forest.columns} columns where its features have {columns}")
-    return Regressor(
-        name, group, kinds, forest, float(described["centre"]), float(described["sigma"]), familiarity
-    )  # fmt: skip
+    centres = {str(kind): float(centre) for kind, centre in described["centres"].items()}
+    regressor = Regressor(
+        name, group, kinds, forest, smooth, float(described["blend"]), centres, float(described["sigma"]), familiarity
+    )
+    if not regressor.columns == forest.columns == len(smooth.mean):
+        raise ValueError(
+            f"the regressor {name} has {forest.columns} columns where its features have {regressor.columns}"
+        )
+    return regressor
 
 
 def _read_manifest(folder: Path) -> tuple[dict[str, Any], str]:

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from graphs.kernels import Kernel
 from predictors.baseline import Baseline
-from predictors.ood import Familiarity
+from predictors.context import Context
+from predictors.features import UNREADABLE
 from predictors.regressors import Regressor
 from predictors.roofline import Roofline, is_priceable
 from predictors.table_source import TableSource
-from predictors.work import work_of
-
-__all__ = ["Estimate", "Estimator", "Familiarity", "Source"]
+from predictors.work import FLOPS, work_of
 
 Floats = NDArray[np.float64]
 
@@ -53,48 +52,54 @@ class Estimator:
     table: TableSource
     roofline: Roofline
 
-    def estimate(self, kernels: Sequence[Kernel]) -> list[Estimate]:
-        """One estimate per kernel, in the same order."""
+    def estimate(self, kernels: Sequence[Kernel], contexts: Sequence[Context]) -> list[Estimate]:
+        """One estimate per kernel in its context, in the same order."""
         if not kernels:
             return []
         work = work_of(kernels)
-        log_us, sigma, strange = self._regress(kernels, work)
+        log_us, sigma, strange = self.regress(kernels, work, contexts)
         regressed = np.isfinite(log_us)
         in_table = self._consult_table(kernels, log_us, sigma)
-        estimates = []
         bounds = self.baseline.bounds(work)
         compute, memory = self.baseline.compute_us(work), self.baseline.memory_us(work)
-        shares = compute / np.maximum(compute + memory, 1e-12)
+        shares = (compute / np.maximum(compute + memory, 1e-12)).tolist()
+        flops = work[:, FLOPS].astype(int).tolist()
+        estimates = []
         for i, kernel in enumerate(kernels):
             source: Source = "table" if in_table[i] else "regressor" if regressed[i] else "roofline"
             if source == "roofline":
                 if not is_priceable(kernel.kind):
-                    estimates.append(Estimate(0.0, 0.0, "unsupported", bounds[i], True, int(work[i, 0]), shares[i]))
+                    estimates.append(Estimate(0.0, 0.0, "unsupported", bounds[i], True, flops[i], shares[i]))
                     continue
                 log_us[i], sigma[i] = self.roofline.answer(kernel.kind, self.baseline, work[i : i + 1])
                 strange[i] = True
+            time_us = float(np.exp(log_us[i]))
             estimates.append(
-                Estimate(
-                    float(np.exp(log_us[i])), float(sigma[i]), source, bounds[i], bool(strange[i]), int(work[i, 0]),
-                    float(shares[i]),
-                )
-            )  # fmt: skip
+                Estimate(time_us, float(sigma[i]), source, bounds[i], bool(strange[i]), flops[i], shares[i])
+            )
         return estimates
 
-    def _regress(self, kernels: Sequence[Kernel], work: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-        """Log microseconds, sigma and strangeness; NaN where no regressor answers for the kind."""
+    def regress(
+        self, kernels: Sequence[Kernel], work: Floats, contexts: Sequence[Context]
+    ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+        """What the regressors say: log microseconds, sigma and strangeness; NaN where none answers for the kind."""
         log_us, sigma = np.full(len(kernels), np.nan), np.full(len(kernels), np.nan)
         strange = np.zeros(len(kernels), dtype=bool)
         places: dict[str, list[int]] = {}
         for i, kernel in enumerate(kernels):
             regressor = self.regressors.get(kernel.kind)
-            if regressor is not None and regressor.group.reads(kernel):
+            if regressor is not None:
                 places.setdefault(regressor.name, []).append(i)
-        if places:
-            log_base = np.log(self.baseline.time_us(work))
+        log_base = np.log(self.baseline.time_us(work))
         for where in places.values():
-            asked = [kernels[i] for i in where]
-            answers = self.regressors[asked[0].kind].answer(asked, work[where])
+            regressor = self.regressors[kernels[where[0]].kind]
+            try:
+                answers = regressor.answer([kernels[i] for i in where], work[where], [contexts[i] for i in where])
+            except UNREADABLE:  # some kernel lacks what its kind should have: the others are answered without it
+                where = [i for i in where if regressor.group.reads(kernels[i])]
+                if not where:
+                    continue
+                answers = regressor.answer([kernels[i] for i in where], work[where], [contexts[i] for i in where])
             log_us[where] = log_base[where] + answers.log_ratio
             sigma[where] = answers.sigma * np.where(answers.strange, _STRANGE_FACTOR, 1.0)
             strange[where] = answers.strange
@@ -105,16 +110,15 @@ class Estimator:
         entry = self.table.find(kernels)
         known = entry >= 0
         answers = np.zeros(len(kernels), dtype=bool)
-        alone = known & ~np.isfinite(log_us)
+        if not known.any():
+            return answers
+        both = known & np.isfinite(log_us) & np.isfinite(self.table.residual[entry])
+        alone = known & ~both
         log_us[alone] = self.table.log_us[entry[alone]]
         sigma[alone] = np.sqrt(self.table.variance[entry[alone]])
         answers[alone] = True
-        both = known & ~alone
-        if both.any():
-            place = entry[both]
-            weight = 1.0 / self.table.variance[place]
-            other = 1.0 / sigma[both] ** 2
-            log_us[both] = (weight * self.table.log_us[place] + other * log_us[both]) / (weight + other)
-            sigma[both] = np.sqrt(1.0 / (weight + other))
-            answers[both] = weight > other
+        weight, other = 1.0 / self.table.variance[entry[both]], 1.0 / sigma[both] ** 2
+        log_us[both] += self.table.residual[entry[both]] * weight / (weight + other)
+        sigma[both] = np.sqrt(1.0 / (weight + other))
+        answers[both] = weight > other
         return answers

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lookup_tables.records import Measurement
 from predictors import metrics
 from predictors.composition import FORMS, fit
 from predictors.estimates import Estimate
 from predictors.networks import kernels_of_network
-from predictors.observations import NetworkTimes, networks_of, repeated_differences
+from predictors.observations import NetworkTimes, repeated_differences
 from predictors.ood import STRANGE_SHARE
 from predictors.predictor import Predictor
 
@@ -78,10 +77,9 @@ def _whole_result(predictor: Predictor, context: str, estimates: Sequence[Estima
     )
 
 
-def holdout(measurements: Iterable[Measurement]) -> list[NetworkTimes]:
-    """The frozen set of a table: whole networks of its holdout split, by context."""
-    found = [n for n in networks_of(measurements) if n.split == "holdout" and n.wholes]
-    return sorted(found, key=lambda network: network.context)
+def frozen_set(networks: Iterable[NetworkTimes]) -> list[NetworkTimes]:
+    """The whole networks that nothing may be fitted on: those of the holdout split, by context."""
+    return sorted((n for n in networks if n.split == "holdout" and n.wholes), key=lambda network: network.context)
 
 
 def describe_wholes(results: Sequence[WholeResult]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.kernels import Kernel
-from lookup_tables.records import Measurement, Mode
+from lookup_tables.records import Measurement
+from predictors.context import HOT, Context, contexts_of
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -17,7 +18,7 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """One row per distinct kernel and network: the geometric mean over the kernel's occurrences there."""
+    """One row per distinct kernel, network and context: the geometric mean over the kernel's occurrences there."""
 
     #: Distinct kernels.
     kernels: tuple[Kernel, ...]
@@ -25,6 +26,8 @@ class Observations:
     which: Indices
     #: Which network a row comes from, numbered as they came, ``[rows]``.
     network: Indices
+    #: What surrounded it there.
+    contexts: tuple[Context, ...]
     #: Microseconds, ``[rows]``.
     time_us: Floats
     #: Occurrences that were averaged, ``[rows]``.
@@ -34,36 +37,44 @@ class Observations:
         return len(self.which)
 
     @classmethod
-    def of(cls, measurements: Iterable[Measurement], mode: Mode, splits: Collection[str]) -> Observations:
-        """The usable kernel measurements of one mode that belong to ``splits``."""
+    def inside(cls, networks: Iterable[NetworkTimes], splits: Collection[str]) -> Observations:
+        """Kernels measured inside networks that belong to ``splits``."""
+        return cls._of(
+            (network.context, kernel, context, time)
+            for network in networks
+            if network.split in splits
+            for kernel, context, time in zip(
+                network.kernels, contexts_of(network.kernels), network.kernel_us, strict=True
+            )
+        )
+
+    @classmethod
+    def alone(cls, measurements: Iterable[Measurement], splits: Collection[str]) -> Observations:
+        """Kernels measured alone, with everything hot."""
+        return cls._of(
+            (m.context, m.kernel, HOT, m.latency_us)
+            for m in measurements
+            if m.mode == "isolated" and m.split in splits and m.kernel is not None and m.ok and m.latency_us is not None
+        )
+
+    @classmethod
+    def _of(cls, records: Iterable[tuple[str, Kernel, Context, float]]) -> Observations:
         kernels: dict[Kernel, int] = {}
         networks: dict[str, int] = {}
-        sums: dict[tuple[int, int], tuple[float, float]] = {}
-        for m in measurements:
-            if m.mode != mode or m.split not in splits or m.kernel is None or not m.ok or m.latency_us is None:
-                continue
-            place = kernels.setdefault(m.kernel, len(kernels)), networks.setdefault(m.context, len(networks))
+        sums: dict[tuple[int, int, Context], tuple[float, float]] = {}
+        for network, kernel, context, time in records:
+            place = kernels.setdefault(kernel, len(kernels)), networks.setdefault(network, len(networks)), context
             total, count = sums.get(place, (0.0, 0.0))
-            sums[place] = total + float(np.log(m.latency_us)), count + 1.0
-        places = np.array(list(sums), dtype=np.intp).reshape(-1, 2)
+            sums[place] = total + float(np.log(time)), count + 1.0
         values = np.array(list(sums.values()), dtype=np.float64).reshape(-1, 2)
-        times = np.exp(values[:, 0] / np.maximum(values[:, 1], 1.0))
-        return cls(tuple(kernels), places[:, 0], places[:, 1], times, values[:, 1])
-
-    def between_networks(self, rows: Indices) -> float | None:
-        """Standard deviation of log time of the same kernel in different networks, pooled over the kernels of
-        ``rows``; None where fewer than five kernels were seen in more than one network.
-        """
-        order = rows[np.argsort(self.which[rows], kind="stable")]
-        _, starts, sizes = np.unique(self.which[order], return_index=True, return_counts=True)
-        logs = np.log(self.time_us[order])
-        many = sizes > 1
-        if int(many.sum()) < 5:
-            return None
-        means = np.add.reduceat(logs, starts) / sizes
-        deviations = np.add.reduceat((logs - np.repeat(means, sizes)) ** 2, starts)
-        # The median over kernels resists the few that a disturbance hit.
-        return float(np.sqrt(np.median(deviations[many] / (sizes[many] - 1.0))))
+        return cls(
+            tuple(kernels),
+            np.array([place[0] for place in sums], dtype=np.intp),
+            np.array([place[1] for place in sums], dtype=np.intp),
+            tuple(place[2] for place in sums),
+            np.exp(values[:, 0] / np.maximum(values[:, 1], 1.0)),
+            values[:, 1],
+        )
 
 
 @dataclass(slots=True)
@@ -90,9 +101,12 @@ class NetworkTimes:
 
 
 def networks_of(measurements: Iterable[Measurement]) -> list[NetworkTimes]:
-    """Networks by context. Of a network that was profiled repeatedly, the first complete set of kernels counts."""
+    """Networks by context, their kernels in order of execution. Of a network that was profiled repeatedly, the first
+    run's kernels count.
+    """
     found: dict[str, NetworkTimes] = {}
-    counted: dict[str, tuple[str, int]] = {}
+    runs: dict[str, tuple[str, int]] = {}
+    placed: dict[str, list[tuple[int, Kernel, float]]] = {}
     for m in measurements:
         if not m.ok or m.latency_us is None or m.mode == "isolated":
             continue
@@ -100,11 +114,16 @@ def networks_of(measurements: Iterable[Measurement]) -> list[NetworkTimes]:
         if m.mode == "whole_model":
             network.wholes.append((m.latency_us, m.started_at, m.session))
             network.executed = m.kernels if m.kernels is not None else network.executed
-            continue
-        run = m.session, m.repetition
-        if m.kernel is not None and counted.setdefault(m.context, run) == run:
-            network.kernels.append(m.kernel)
-            network.kernel_us.append(m.latency_us)
+        elif m.kernel is not None and runs.setdefault(m.context, (m.session, m.repetition)) == (
+            m.session,
+            m.repetition,
+        ):
+            mine = placed.setdefault(m.context, [])
+            mine.append((len(mine) if m.position is None else m.position, m.kernel, m.latency_us))
+    for context, rows in placed.items():
+        rows.sort(key=lambda row: row[0])
+        found[context].kernels = [kernel for _, kernel, _ in rows]
+        found[context].kernel_us = [time for _, _, time in rows]
     return list(found.values())
 
 

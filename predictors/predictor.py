@@ -14,6 +14,7 @@ from graphs.lowering import optimise
 from graphs.memory import peak_memory
 from lookup_tables.targets import Target
 from predictors.composition import Composition
+from predictors.context import Context, contexts_of
 from predictors.energy import PowerGuess
 from predictors.estimates import Estimate, Estimator
 from predictors.intervals import Intervals
@@ -41,7 +42,7 @@ class Predictor:
     report: Mapping[str, Any]
     #: Name of the version, or of its contents where it is not stored yet.
     version: str = "unsaved"
-    _memory: dict[Kernel, Estimate] = field(default_factory=dict, init=False, repr=False)
+    _memory: dict[tuple[Kernel, Context], Estimate] = field(default_factory=dict, init=False, repr=False)
     _power: PowerGuess | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -71,33 +72,37 @@ class Predictor:
             raise ValueError(f"a confidence of {confidence} is not between 0.5 and 0.999")
         optimised = [optimise(graph, self.target.lowering) for graph in graphs]
         kernels = [kernels_of(graph) for graph in optimised]
-        estimates = self.estimate([kernel for one in kernels for kernel in one])
+        estimates = self.estimate_many(kernels)
         pricing = self._pricing()
-        predictions, start = [], 0
-        for graph, lowered, mine in zip(graphs, optimised, kernels, strict=True):
-            predictions.append(
-                pricing.price(
-                    graph, mine, estimates[start : start + len(mine)], peak_memory(lowered), confidence=confidence,
-                    listed=detail == "kernels", strict=strict,
-                )
-            )  # fmt: skip
-            start += len(mine)
-        return predictions
+        return [
+            pricing.price(
+                graph, mine, told, peak_memory(lowered), confidence=confidence, listed=detail == "kernels",
+                strict=strict,
+            )
+            for graph, lowered, mine, told in zip(graphs, optimised, kernels, estimates, strict=True)
+        ]  # fmt: skip
 
     def estimate(self, kernels: Sequence[Kernel]) -> list[Estimate]:
-        """One estimate per kernel (inside a network, before composition); equal kernels are estimated once."""
+        """One estimate per kernel of a run, before composition; ``kernels`` are in order of execution."""
+        return self.estimate_many([kernels])[0]
+
+    def estimate_many(self, networks: Sequence[Sequence[Kernel]]) -> list[list[Estimate]]:
+        """As `estimate`, for many runs: equal kernels in equal contexts are estimated once."""
+        asked = [(k, c) for kernels in networks for k, c in zip(kernels, contexts_of(kernels), strict=True)]
         known = self._memory
-        found = [known.get(kernel) for kernel in kernels]
-        unknown = list(dict.fromkeys(k for k, e in zip(kernels, found, strict=True) if e is None))
-        if not unknown:
-            return [estimate for estimate in found if estimate is not None]
-        fresh = dict(zip(unknown, self.estimator.estimate(unknown), strict=True))
-        # Others may be reading the memory: it only ever grows, or gives way to a new one.
-        if len(known) + len(fresh) > REMEMBERED:
-            self._memory = dict(fresh)
-        else:
-            known.update(fresh)
-        return [fresh[k] if e is None else e for k, e in zip(kernels, found, strict=True)]
+        found = [known.get(question) for question in asked]
+        unknown = list(dict.fromkeys(q for q, e in zip(asked, found, strict=True) if e is None))
+        if unknown:
+            kernels, contexts = zip(*unknown, strict=True)
+            fresh = dict(zip(unknown, self.estimator.estimate(kernels, contexts), strict=True))
+            # Others may be reading the memory: it only ever grows, or gives way to a new one.
+            if len(known) + len(fresh) > REMEMBERED:
+                self._memory = dict(fresh)
+            else:
+                known.update(fresh)
+            found = [fresh[q] if e is None else e for q, e in zip(asked, found, strict=True)]
+        answers = iter(found)
+        return [[e for _, e in zip(kernels, answers, strict=False) if e is not None] for kernels in networks]
 
     def _pricing(self) -> Pricing:
         provider = self.target.provider.removesuffix("ExecutionProvider").lower()

@@ -17,15 +17,21 @@ from numpy.typing import NDArray
 
 from graphs.kernels import Kernel
 from predictors._boosting import Features, Floats, Forest, ForestSettings, grow
+from predictors._smoothing import Smooth, fit_smooth
+from predictors.context import COLUMNS as CONTEXT_COLUMNS
+from predictors.context import Context, context_columns
 from predictors.features import GROUPS, FeatureGroup, group_of
 from predictors.observations import Indices, Observations
 from predictors.ood import Familiarity
 
 #: Distinct kernels from which on a kind has a forest of its own.
-OWN_FOREST = 60
+OWN_FOREST = 30
 
 #: Distinct kernels from which on anything is learned at all.
 LEARNABLE = 6
+
+#: Rows that the mean over all kinds of a regressor counts for when the centre of one is found.
+_CENTRE_PRIOR = 0.5
 
 #: The normal distribution's ratio of standard deviation to median absolute deviation.
 _NORMAL = 1.4826
@@ -51,22 +57,37 @@ class Regressor:
     group: FeatureGroup
     kinds: tuple[str, ...]
     forest: Forest
-    #: Weighted mean of the target, which the forest's output is relative to.
-    centre: float
+    smooth: Smooth
+    #: Weight of ``smooth`` in the mean of the two.
+    blend: float
+    #: Centre of the target by kind, which the forest's output is relative to.
+    centres: Mapping[str, float]
     #: Typical log error on kernels that a member had not seen.
     sigma: float
     familiarity: Familiarity
 
-    def features(self, kernels: Sequence[Kernel], work: Floats) -> Features:
-        """The group's columns, and for several kinds one column for each that says whether it is that kind."""
-        return _features(self.group, self.kinds, kernels, work)
+    def features(self, kernels: Sequence[Kernel], work: Floats, contexts: Sequence[Context]) -> Features:
+        """The group's columns, one per kind where there are several, and the context's."""
+        return np.concatenate((_features(self.group, self.kinds, kernels, work), context_columns(contexts)), axis=1)
 
-    def answer(self, kernels: Sequence[Kernel], work: Floats) -> Answers:
-        """Predict kernels of ``kinds``; ``work`` is theirs, ``[n, 4]``."""
-        features = self.features(kernels, work)
-        members = self.forest.predict(features)
+    @property
+    def columns(self) -> int:
+        """Columns of ``features``."""
+        return len(self.group.all_columns) + (len(self.kinds) if len(self.kinds) > 1 else 0) + len(CONTEXT_COLUMNS)
+
+    def members(self, features: Features) -> Floats:
+        """What each member says relative to the centre, ``[n, members]``."""
+        said = self.forest.predict(features)
+        return said if self.blend == 0.0 else (1.0 - self.blend) * said + self.blend * self.smooth.predict(features)
+
+    def answer(self, kernels: Sequence[Kernel], work: Floats, contexts: Sequence[Context]) -> Answers:
+        """Predict kernels of ``kinds`` in their contexts; ``work`` is theirs, ``[n, 4]``."""
+        features = self.features(kernels, work, contexts)
+        members = self.members(features)
         sigma = np.hypot(members.std(axis=1, ddof=1), self.sigma)
-        return Answers(self.centre + members.mean(axis=1), sigma, self.familiarity.strange(features))
+        centre = np.array([self.centres[kernel.kind] for kernel in kernels])
+        strange = self.familiarity.strange(features[:, : -len(CONTEXT_COLUMNS)])
+        return Answers(centre + members.mean(axis=1), sigma, strange)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +99,8 @@ class Trained:
     unseen: Floats
     #: The error that was to be expected of it, ``[rows]``.
     sigma: Floats
+    #: What all members together say, who have seen the row, ``[rows]``.
+    seen: Floats
 
 
 def _features(group: FeatureGroup, kinds: tuple[str, ...], kernels: Sequence[Kernel], work: Floats) -> Features:
@@ -112,7 +135,7 @@ def train_regressors(
 ) -> Trained:
     """Learn ``log_ratio [rows]``; ``work`` is that of the distinct kernels, ``weights [rows]`` multiplies the rows'."""
     settings = settings or ForestSettings()
-    unseen, sigma = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    unseen, sigma, seen = (np.full(len(rows), np.nan) for _ in range(3))
     kinds = np.array([kernel.kind for kernel in rows.kernels])
     folds = _folds(rows, settings.members, seed)
     weight = np.sqrt(rows.time_us * rows.count) * (1.0 if weights is None else weights)
@@ -127,13 +150,18 @@ def train_regressors(
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         parts = dict(zip(largest_first, pool.map(learn, largest_first), strict=True))
     for name, part in parts.items():
-        unseen[places[name]], sigma[places[name]] = part.unseen, part.sigma
-    return Trained(tuple(parts[name].regressors[0] for name in shared), unseen, sigma)
+        mine = places[name]
+        unseen[mine], sigma[mine], seen[mine] = part.unseen, part.sigma, part.seen
+    return Trained(tuple(parts[name].regressors[0] for name in shared), unseen, sigma, seen)
 
 
 def _folds(rows: Observations, members: int, seed: int) -> Indices:
-    """A fold for every distinct kernel, so that all of its rows are unseen by the same member."""
-    return np.random.default_rng(seed).permutation(len(rows.kernels)) % members
+    """A fold for every distinct kernel, so that all of its rows are unseen by the same member: the fold of the network
+    that showed it first, since kernels of one network resemble each other more than those of the next will.
+    """
+    _, first = np.unique(rows.which, return_index=True)
+    networks = int(rows.network.max(initial=0)) + 1
+    return (np.random.default_rng(seed).permutation(networks) % members)[rows.network[first]]
 
 
 def _train(
@@ -144,20 +172,46 @@ def _train(
     distinct, place = np.unique(rows.which[mine], return_inverse=True)
     kernels = [rows.kernels[i] for i in distinct]
     table = _features(group, kinds, kernels, work[distinct])
-    features = table[place]
+    features = np.concatenate((table[place], context_columns([rows.contexts[i] for i in mine])), axis=1)
     weight = np.clip(weight / max(float(weight.mean()), 1e-12), 0.05, 20.0)
-    centre = float(np.average(target, weights=weight))
+    centres = _centres([kernels[i].kind for i in place], target, weight)
+    centre = np.array([centres[kernels[i].kind] for i in place])
     fold = folds[rows.which[mine]]
     # A fold that has nothing to learn from would make its member worthless.
     fold = fold if len(np.unique(fold)) == settings.members else np.arange(len(mine)) % settings.members
     if len(distinct) < OWN_FOREST:
         settings = replace(settings, rounds=settings.rounds // 2)
     forest = grow(features, target - centre, weight, fold, settings, seed)
-    members = forest.predict(features)
-    unseen = centre + members[np.arange(len(mine)), fold]
+    smooth = fit_smooth(features, target - centre, weight, fold, settings.members, forest.importance(), seed)
+    each = np.arange(len(mine)), fold
+    stepped, curved = forest.predict(features), smooth.predict(features)
+    blend = _blend(stepped[each], curved[each], target - centre, weight)
+    members = (1.0 - blend) * stepped + blend * curved
+    unseen = centre + members[each]
     typical = max(_NORMAL * float(np.median(np.abs(target - unseen))), 0.01)
-    regressor = Regressor(name, group, kinds, forest, centre, typical, Familiarity.of(table))
-    return Trained((regressor,), unseen, np.hypot(members.std(axis=1, ddof=1), typical))
+    regressor = Regressor(name, group, kinds, forest, smooth, blend, centres, typical, Familiarity.of(table))
+    sigma = np.hypot(members.std(axis=1, ddof=1), typical)
+    return Trained((regressor,), unseen, sigma, centre + members.mean(axis=1))
+
+
+def _centres(kinds: Sequence[str], target: Floats, weight: Floats) -> dict[str, float]:
+    """Weighted mean of the target by kind, drawn towards that of all where a kind has few rows."""
+    overall = float(np.average(target, weights=weight))
+    names = np.array(kinds)
+    centres = {}
+    for kind in sorted(set(kinds)):
+        mine = names == kind
+        n = int(mine.sum())
+        mean = float(np.average(target[mine], weights=weight[mine]))
+        centres[kind] = (n * mean + _CENTRE_PRIOR * overall) / (n + _CENTRE_PRIOR)
+    return centres
+
+
+def _blend(stepped: Floats, curved: Floats, target: Floats, weight: Floats) -> float:
+    """The weight of the smooth part that errs least on unseen rows."""
+    candidates = np.linspace(0.0, 1.0, 11)
+    errors = [np.average(np.abs((1.0 - b) * stepped + b * curved - target), weights=weight) for b in candidates]
+    return float(candidates[int(np.argmin(errors))])
 
 
 def by_kind(regressors: Sequence[Regressor]) -> Mapping[str, Regressor]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.kernels import Kernel
+from graphs.lowering import LoweringProfile
 from lookup_tables.tables import Table
 from predictors import evaluation
 from predictors._boosting import ForestSettings
 from predictors.baseline import Baseline
 from predictors.composition import Composition, fit
+from predictors.context import HOT, Context, contexts_of
 from predictors.errors import NotEnoughMeasurements
 from predictors.estimates import Estimator
 from predictors.intervals import CalibrationNetwork, Intervals, calibrate
@@ -71,9 +73,10 @@ class _Learned:
     rows: Observations
     estimator: Estimator
     trained: Trained
-    #: What the member that had not seen it says of each distinct kernel: (log microseconds, sigma).
-    unseen: dict[Kernel, tuple[float, float]]
+    #: Log microseconds of every row by the member that had not seen it; NaN where its kind is too rare.
     log_us: Floats
+    #: (log microseconds, sigma) by the same member for each kernel and context that was measured.
+    unseen: dict[tuple[Kernel, Context], tuple[float, float]]
 
 
 def train(
@@ -86,13 +89,11 @@ def train(
     begun = time.perf_counter()
     tell = progress or (lambda _share, _what: None)
     tell(0.0, "reading measurements")
-    measurements = table.measurements
-    networks = networks_of(measurements)
-    learned = _learn(table, seed, settings, tell)
-    tell(0.75, "fitting composition and intervals")
-    fitting = [n for n in networks if n.split == "composition"]
-    composition = _fit_composition(fitting)
-    composition, intervals = _calibrate(learned, composition, networks, table)
+    networks = networks_of(table.measurements)
+    learned = _learn(table, networks, seed, settings, tell)
+    tell(0.8, "fitting composition and intervals")
+    composition = _fit_composition([n for n in networks if n.split == "composition"])
+    composition, intervals = _calibrate(learned, composition, networks, table.target.lowering)
     predictor = Predictor(
         target=table.target,
         estimator=learned.estimator,
@@ -103,38 +104,39 @@ def train(
         report={},
     )
     tell(0.9, "testing on networks that nothing was trained on")
-    predictor.report = _report(predictor, learned, networks, evaluation.holdout(measurements)) | {
-        "seed": seed, "seconds": time.perf_counter() - begun,
-    }  # fmt: skip
+    predictor.report = _report(predictor, learned, networks) | {"seed": seed, "seconds": time.perf_counter() - begun}
     tell(1.0, "trained")
     return TrainedPredictor(predictor)
 
 
-def _learn(table: Table, seed: int, settings: ForestSettings | None, tell: Progress) -> _Learned:
-    rows = Observations.of(table.measurements, "in_network", LEARNING)
+def _learn(
+    table: Table, networks: Sequence[NetworkTimes], seed: int, settings: ForestSettings | None, tell: Progress
+) -> _Learned:
+    rows = Observations.inside(networks, LEARNING)
     if len(rows.kernels) < MIN_KERNELS:
         raise NotEnoughMeasurements(
             f"the table has {len(rows.kernels)} different kernels measured inside networks, and {MIN_KERNELS} are "
             "needed; profile the target for longer"
         )
-    alone = Observations.of(table.measurements, "isolated", LEARNING)
     work = work_of(rows.kernels)
     launch_us = float(np.clip(np.quantile(rows.time_us, 0.05), 0.2, 50.0))
     baseline = Baseline.from_peaks(table.manifest.report.get("peaks"), launch_us)
-    base = np.log(baseline.time_us(work))
-    log_ratio = np.log(rows.time_us) - base[rows.which]
+    base = np.log(baseline.time_us(work))[rows.which]
+    log_ratio = np.log(rows.time_us) - base
     tell(0.1, f"growing regressors on {len(rows):,} kernels")
     trained = train_regressors(rows, log_ratio, work, seed=seed, settings=settings)
-    entries, _ = TableSource.of(rows, alone)
     roofline = Roofline.fitted([rows.kernels[i].kind for i in rows.which], log_ratio)
-    estimator = Estimator(baseline, by_kind(trained.regressors), entries, roofline)
-    log_us = trained.unseen + base[rows.which]
+    regressing = Estimator(baseline, by_kind(trained.regressors), TableSource.empty(), roofline)
+    alone = Observations.alone(table.measurements, LEARNING)
+    hot_log_us = regressing.regress(alone.kernels, work_of(alone.kernels), [HOT] * len(alone.kernels))[0]
+    entries = TableSource.of(rows, trained.seen + base, alone, hot_log_us[alone.which])
+    log_us = trained.unseen + base
     unseen = {
-        rows.kernels[k]: (float(log), float(sigma))
-        for k, log, sigma in zip(rows.which, log_us, trained.sigma, strict=True)
+        (rows.kernels[k], context): (float(log), float(sigma))
+        for k, context, log, sigma in zip(rows.which, rows.contexts, log_us, trained.sigma, strict=True)
         if np.isfinite(log)
     }
-    return _Learned(rows, estimator, trained, unseen, log_us)
+    return _Learned(rows, replace(regressing, table=entries), trained, log_us, unseen)
 
 
 def _fit_composition(networks: Sequence[NetworkTimes]) -> Composition:
@@ -143,23 +145,19 @@ def _fit_composition(networks: Sequence[NetworkTimes]) -> Composition:
 
 
 def _calibrate(
-    learned: _Learned, composition: Composition, networks: Sequence[NetworkTimes], table: Table
+    learned: _Learned, composition: Composition, networks: Sequence[NetworkTimes], profile: LoweringProfile
 ) -> tuple[Composition, Intervals]:
     """The residual bias and the intervals, from networks of ``composition`` and, while these are few, ``train``."""
-    regressors_only = Estimator(
-        learned.estimator.baseline, learned.estimator.regressors, TableSource([], np.empty(0), np.empty(0)),
-        learned.estimator.roofline,
-    )  # fmt: skip
     cases: list[tuple[Floats, Floats, float]] = []
     extra: list[tuple[Floats, Floats, float]] = []
     for network in networks:
         measured = network.whole_us
         if network.split not in LEARNING or (measured is None and not network.is_complete):
             continue
-        kernels = kernels_of_network(network, table.target.lowering)
+        kernels = kernels_of_network(network, profile)
         if kernels is None:
             continue
-        times, sigma = _unseen_times(learned, regressors_only, kernels)
+        times, sigma = _unseen_times(learned, kernels)
         if measured is not None:
             cases.append((times, sigma, measured))
         else:  # the whole is what composition makes of the measured kernels
@@ -177,20 +175,21 @@ def _calibrate(
     return composition, calibrate(kinds, scores, calibration)
 
 
-def _unseen_times(learned: _Learned, estimator: Estimator, kernels: Sequence[Kernel]) -> tuple[Floats, Floats]:
-    """Microseconds and sigma of kernels by members that had not seen them; unsupported ones count as nothing."""
-    others = list(dict.fromkeys(k for k in kernels if k not in learned.unseen))
-    estimated = {
-        k: (float(np.log(max(e.time_us, 1e-3))), e.sigma)
-        for k, e in zip(others, estimator.estimate(others), strict=True)
+def _unseen_times(learned: _Learned, kernels: Sequence[Kernel]) -> tuple[Floats, Floats]:
+    """Microseconds and sigma of a run's kernels by members that had not seen them; unsupported ones take no time."""
+    asked = list(zip(kernels, contexts_of(kernels), strict=True))
+    others = list(dict.fromkeys(question for question in asked if question not in learned.unseen))
+    regressing = replace(learned.estimator, table=TableSource.empty())
+    estimates = regressing.estimate([k for k, _ in others], [c for _, c in others])
+    answers = learned.unseen | {
+        question: (float(np.log(max(e.time_us, 1e-3))), e.sigma) for question, e in zip(others, estimates, strict=True)
     }
-    pairs = np.array([learned.unseen.get(k) or estimated[k] for k in kernels])
+    pairs = np.array([answers[question] for question in asked])
     return np.exp(pairs[:, 0]), pairs[:, 1]
 
 
-def _report(
-    predictor: Predictor, learned: _Learned, networks: Sequence[NetworkTimes], frozen: Sequence[NetworkTimes]
-) -> dict[str, Any]:
+def _report(predictor: Predictor, learned: _Learned, networks: Sequence[NetworkTimes]) -> dict[str, Any]:
+    frozen = evaluation.frozen_set(networks)
     results = evaluation.evaluate_wholes(predictor, frozen)
     rows = learned.rows
     fitting = [n for n in networks if n.split == "composition"]

@@ -10,7 +10,7 @@ refused by code of another version.
 from __future__ import annotations
 
 from predictors.features import convolutions, generic, movement, pointwise, products, reductions
-from predictors.features._columns import FeatureGroup
+from predictors.features._columns import UNREADABLE, FeatureGroup
 
 #: Version of all columns of all groups together.
 SCHEMA_VERSION = 1
@@ -32,4 +32,4 @@ def group_of(kind: str) -> FeatureGroup:
     return _GROUP_OF_OPERATOR.get(kind.rpartition(".")[2], generic.GROUP)
 
 
-__all__ = ["GROUPS", "SCHEMA_VERSION", "FeatureGroup", "group_of"]
+__all__ = ["GROUPS", "SCHEMA_VERSION", "UNREADABLE", "FeatureGroup", "group_of"]

@@ -21,6 +21,10 @@ Floats = NDArray[np.float64]
 WORK_COLUMNS = ("log_flops", "log_read", "log_constants", "log_written", "log_intensity")
 
 
+#: What reading a kernel raises that lacks operands or attributes of its kind.
+UNREADABLE = (LookupError, TypeError, ValueError, ZeroDivisionError)
+
+
 @dataclass(frozen=True, slots=True)
 class FeatureGroup:
     """A kind of feature row: ``raw`` reads one kernel, ``derive`` turns ``[n, raw]`` into ``[n, len(columns)]``."""
@@ -34,7 +38,7 @@ class FeatureGroup:
         """Whether the kernel has the operands and attributes that its kind should have."""
         try:
             self.raw(kernel)
-        except (LookupError, TypeError, ValueError, ZeroDivisionError):
+        except UNREADABLE:
             return False
         return True
 

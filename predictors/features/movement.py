@@ -24,7 +24,7 @@ _COLUMNS = (
     "log_elements", "log_in_elements", "log_pieces", "log_run", "log_run_bytes", "log_outer", "log_rows",
     "log_columns", "log_stride_bytes", "fill_rows", "fill_columns", "merged_rank", "inner_moves", "pieces",
     "log_shortest", "rank", "bits", "mode", "log_scale_h", "log_scale_w", "channels_last", "log_channels",
-    "fill_channels",
+    "fill_channels", "one_axis_moves",
 )  # fmt: skip
 
 _MODES = {"nearest": 1.0, "linear": 2.0, "cubic": 3.0, "reflect": 4.0, "edge": 5.0, "wrap": 6.0, "DCR": 7.0, "CRD": 8.0}
@@ -45,6 +45,16 @@ def merged_permutation(shape: tuple[int, ...], perm: tuple[int, ...]) -> tuple[t
     place = {tuple(block): i for i, block in enumerate(sorted(blocks))}
     sizes = tuple(prod(shape[a] for a in block) for block in sorted(blocks))
     return sizes, tuple(place[tuple(block)] for block in blocks)
+
+
+def moves_one_axis(order: tuple[int, ...]) -> bool:
+    """Whether a permutation is the identity but for one axis that moves, which runtimes have faster code for."""
+    differing = [i for i, axis in enumerate(order) if axis != i]
+    if not differing:
+        return False
+    piece = order[differing[0] : differing[-1] + 1]
+    inner = tuple(range(differing[0], differing[-1] + 1))
+    return piece in (inner[1:] + inner[:1], inner[-1:] + inner[:-1])
 
 
 def _transposition(shape: tuple[int, ...], perm: tuple[int, ...]) -> tuple[float, ...]:
@@ -96,6 +106,9 @@ def _raw(kernel: Kernel) -> tuple[float, ...]:
     axis = kernel.attribute("axis", 0)
     parts = kernel.outputs if op == "Split" else inputs if "Concat" in op else ()
     shortest = min((prod(o.shape[axis:]) for o in parts), default=0)
+    one_axis = (
+        op == "Transpose" and moves_one_axis(merged_permutation(x.shape, kernel.attribute("perm"))[1]) if x else 0
+    )
     scales = (1.0, 1.0)
     if x is not None and len(x.shape) == len(y.shape) > 2:
         scales = (y.shape[-2] / max(x.shape[-2], 1), y.shape[-1] / max(x.shape[-1], 1))
@@ -104,6 +117,7 @@ def _raw(kernel: Kernel) -> tuple[float, ...]:
     return (
         total, total_in, pieces, *_moved(kernel, op), shortest, len(y.shape), bits(x) or BITS[y.dtype],
         _MODES.get(str(kernel.attribute("mode", "")), 0.0), *scales, channels_last, channels,
+        one_axis,
     )  # fmt: skip
 
 
@@ -114,7 +128,7 @@ def _derive(raw: Floats) -> Floats:
         log2(total), log2(total_in), log2(pieces), log2(run), log2(run * item), log2(outer), log2(rows), log2(columns),
         log2(stride * item), utilisation(rows, 16), utilisation(columns, 16), rank, moves, pieces, log2(shortest),
         *raw[:, 11:14].T, *np.log2(np.maximum(raw[:, 14:16], 1e-3)).T, raw[:, 16], log2(raw[:, 17]),
-        utilisation(raw[:, 17], 16),
+        utilisation(raw[:, 17], 16), raw[:, 18],
     )  # fmt: skip
     return np.stack(derived, axis=1)
 

@@ -1,0 +1,91 @@
+"""What surrounds a kernel in a run: how long ago its inputs were touched, and how much a whole run touches.
+
+The same kernel takes up to twice as long when its input has left the caches since it was made. A list of kernels in
+order of execution does not say who made which tensor; it is guessed by shape: an operand is taken for the tensor of its
+type that was made last, a second operand of the same type for the one before. An operand that no kernel made is an
+input of the network, and was touched one run ago. Constants too are touched once a run, so that the traffic of the run
+decides whether they are still in a cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.costs import VIEWS
+from graphs.kernels import Kernel, Operand
+
+#: Binary logarithms of bytes touched since the largest input was, since the one longest ago was, and by a whole run.
+COLUMNS = ("log_since_largest", "log_since_oldest", "log_run_traffic")
+
+#: Logarithms are rounded to whole numbers between these (64 KiB and 256 MiB): finer steps would mean nothing, and
+#: estimates are remembered by kernel and surroundings.
+LOWEST, HIGHEST = 16, 28
+
+Context = tuple[int, int, int]
+
+#: Where nothing is known: everything hot.
+HOT: Context = (LOWEST, LOWEST, LOWEST)
+
+_Type = tuple[str, tuple[int, ...]]
+
+
+def contexts_of(kernels: Sequence[Kernel]) -> list[Context]:
+    """`COLUMNS` of every kernel of a run, which are in order of execution."""
+    sizes = [_touched(kernel) for kernel in kernels]
+    run = sum(sizes)
+    last = _rounded(run)
+    clock = 0
+    #: By type, when the tensors made so far were touched last, the newest at the end.
+    tensors: dict[_Type, list[int]] = {}
+    contexts = []
+    for kernel, size in zip(kernels, sizes, strict=True):
+        since_largest = since_oldest = 0
+        largest = -1
+        used: dict[_Type, int] = {}
+        touched_at = clock
+        for operand in kernel.inputs:
+            if operand is None or operand.constant:
+                continue
+            kind = operand.dtype, operand.shape
+            nth = used[kind] = used.get(kind, 0) + 1
+            made = tensors.get(kind, ())
+            touched_at = made[-nth] if len(made) >= nth else clock - run
+            since = clock - touched_at
+            since_oldest = max(since_oldest, since)
+            if operand.elements > largest:
+                largest, since_largest = operand.elements, since
+        contexts.append((_rounded(since_largest), _rounded(since_oldest), last))
+        clock += size
+        view = kernel.kind in VIEWS
+        for kind, count in used.items():
+            known = tensors.setdefault(kind, [])
+            while len(known) < count:  # inputs of the network are older than all that was made
+                known.insert(0, touched_at if view else clock)
+            if not view:
+                known[-count:] = [clock] * count
+        for output in kernel.outputs:
+            tensors.setdefault((output.dtype, output.shape), []).append(touched_at if view else clock)
+    return contexts
+
+
+def context_columns(contexts: Sequence[Context]) -> NDArray[np.float32]:
+    """As an array, ``[n, 3]``."""
+    return np.array(contexts, dtype=np.float32).reshape(-1, len(COLUMNS))
+
+
+def _touched(kernel: Kernel) -> int:
+    """Bytes of all operands; none for views."""
+    if kernel.kind in VIEWS:
+        return 0
+    return sum(map(_nbytes, kernel.inputs)) + sum(map(_nbytes, kernel.outputs))
+
+
+def _nbytes(operand: Operand | None) -> int:
+    return operand.nbytes if operand is not None else 0
+
+
+def _rounded(size: int) -> int:
+    return min(max(size.bit_length(), LOWEST), HIGHEST)
