@@ -45,3 +45,8 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, OSError):
         return f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
     return None
+
+
+def about(subject: object, line: str) -> str:
+    """An error's line that says what it is about, once."""
+    return line if str(subject) in line else f"{subject}: {line}"

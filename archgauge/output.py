@@ -15,6 +15,8 @@ from rich.table import Table
 
 #: Seconds between lines about progress where standard error is not a terminal.
 LOG_INTERVAL_S = 15.0
+#: What takes less is not worth a line.
+WORTH_A_LINE_S = 2.0
 
 
 class Report(Protocol):
@@ -91,7 +93,9 @@ def _lines(description: str) -> Iterator[Report]:
         print(f"{description}: {share:.0%}, {left:.0f} s left {words}".rstrip(), file=sys.stderr, flush=True)
 
     yield report
-    print(f"{description}: done in {time.monotonic() - begun:.1f} s", file=sys.stderr, flush=True)
+    took_s = time.monotonic() - begun
+    if took_s >= WORTH_A_LINE_S:
+        print(f"{description}: done in {took_s:.1f} s", file=sys.stderr, flush=True)
 
 
 def milliseconds(value: float | None) -> str:

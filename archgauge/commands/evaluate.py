@@ -33,12 +33,13 @@ def command(
     measurements. Exit status 1 if any model cannot be predicted or measured; the others are compared.
     """
     from archgauge.comparing import print_comparisons, print_summary
+    from archgauge.errors import about
     from archgauge.evaluating import evaluate
     from archgauge.output import print_json
 
     result = evaluate(files, target, bindings, seconds=seconds, rounds=rounds, data_dir=data_dir)
     for file, error in result.failures.items():
-        click.echo(f"error: {file}: {error}", err=True)
+        click.echo(f"error: {about(file, error)}", err=True)
     if as_json:
         print_json(result.to_json())
     else:

@@ -32,13 +32,14 @@ def command(
     others are.
     """
     from archgauge import models
+    from archgauge.errors import about
     from archgauge.measuring import measure_all, threads_of
     from archgauge.output import milliseconds, print_json, stdout, table
 
     count = threads or threads_of(target, data_dir)
     found = measure_all(dict(zip(files, files, strict=True)), bindings, threads=count, seconds=seconds)
     for file, error in found.failures.items():
-        click.echo(f"error: {file}: {error}", err=True)
+        click.echo(f"error: {about(file, error)}", err=True)
     if as_json:
         rows = [
             {"file": str(file), **found.rounds[0][file].to_json()}

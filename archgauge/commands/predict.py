@@ -37,7 +37,7 @@ def command(
     Needs a predictor: make one with `archgauge profile`. Exit status 1 if any model cannot be predicted; the others
     are.
     """
-    from archgauge.errors import explain
+    from archgauge.errors import about, explain
     from archgauge.local import LocalPricing
     from archgauge.output import print_json, progress
     from archgauge.prediction_text import print_prediction
@@ -58,13 +58,13 @@ def command(
                 if line is None:
                     raise
                 failed += 1
-                answer = {"name": str(file), "predictions": [], "error": line}
+                answer = {"name": str(file), "predictions": [], "error": about(file, line)}
             answers.append(answer)
     if as_json:
         print_json(answers)
     for file, answer in zip(files, answers, strict=True):
         if "error" in answer:
-            click.echo(f"error: {file}: {answer['error']}", err=True)
+            click.echo(f"error: {answer['error']}", err=True)
         elif not as_json:
             print_prediction(file.name, answer)
     return 1 if failed else 0
