@@ -12,7 +12,8 @@ from archgauge.output import Report, coverage, percent, stdout
 from lookup_tables import Table, Target, read_table
 from predictors import Predictor, PredictorError
 from predictors import train as train_predictor
-from predictors.evaluation import WholeResult, evaluate_wholes, holdout
+from predictors.evaluation import WholeResult, evaluate_wholes, frozen_set
+from predictors.observations import networks_of
 from service.db import PredictorRecord, TableRecord
 from service.errors import NoPredictor, ServiceError
 from service.store import Store
@@ -59,7 +60,7 @@ def _decide(store: Store, new: Predictor, table: Table) -> tuple[bool, str]:
         old = Predictor.load(store.predictor_folder(current))
     except (PredictorError, ServiceError) as error:
         return True, f"{current.version} cannot be used any more: {error}"
-    frozen = holdout(table.measurements)
+    frozen = frozen_set(networks_of(table.measurements))
     return compare(evaluate_wholes(old, frozen), evaluate_wholes(new, frozen), current.version)
 
 
