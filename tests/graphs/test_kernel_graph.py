@@ -288,9 +288,7 @@ def test_kernels_of_real_networks_run(name: str, light_models: dict[str, bytes],
 
 def test_an_output_in_between_may_be_missing() -> None:
     """Kernels hold only outputs in use: of a skip normalisation the first and the fourth."""
-    kernel = Kernel(
-        "com.microsoft.SkipLayerNormalization", (TOKENS, TOKENS, weight(32), weight(32)), (TOKENS, TOKENS)
-    )
+    kernel = Kernel("com.microsoft.SkipLayerNormalization", (TOKENS, TOKENS, weight(32), weight(32)), (TOKENS, TOKENS))
     assert kernel_graph(kernel).nodes[0].outputs == ["y0", "", "", "y3"]
 
 
