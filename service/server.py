@@ -56,7 +56,7 @@ def serve(settings: Settings, listener: socket.socket, workers: int = 1) -> None
     logs.configure(settings.log_format, settings.log_level)
     Store.open(settings.data_dir, settings.database_url).close()  # upgrades the database once for all workers
     if workers == 1:
-        uvicorn.Server(_config(create_app(settings))).run(sockets=[listener])
+        uvicorn.Server(_config(create_app(settings, dedicated=True))).run(sockets=[listener])
         return
     os.environ.update(settings.to_environment())
     Multiprocess(_config(_FACTORY, factory=True, workers=workers), sockets=[listener]).run()
