@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from graphs.canonical import AVERAGE_POOL_WITH_DILATIONS
 from graphs.errors import UnsupportedOperator
 from graphs.inference import RULES, Call
 from graphs.ir import Graph, Node, Parameter, TensorType
@@ -27,10 +28,13 @@ def kernel_graph(kernel: Kernel) -> Graph:
     if op in ("If", "Loop", "Scan"):
         raise UnsupportedOperator([op], f"{op} cannot be run alone: a kernel does not hold its subgraphs")
     opset = {"": _OPSETS.get(op, _OPSET) if not domain else _OPSET}
+    if kernel.kind == "AveragePool" and not kernel.attribute("since_version"):
+        opset[""] = AVERAGE_POOL_WITH_DILATIONS - 1
     if domain:
         opset[domain] = 1
     graph = Graph(op, opset)
-    node = Node(op, [], [], dict(kernel.attributes), domain, op)
+    attributes = {name: value for name, value in kernel.attributes if name != "since_version"}
+    node = Node(op, [], [], attributes, domain, op)
     for index, operand in enumerate(kernel.inputs):
         node.inputs.append(_add_input(graph, f"x{index}", operand) if operand is not None else "")
     restore(Draft(kernel, graph, node))

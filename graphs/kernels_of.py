@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from graphs.canonical import DEFAULTS, FREE, REDUCTIONS, VALUE_INPUTS, WINDOWED
+from graphs.canonical import AVERAGE_POOL_WITH_DILATIONS, DEFAULTS, FREE, REDUCTIONS, VALUE_INPUTS, WINDOWED
 from graphs.ir import Attribute, Graph, Node, TensorType
 from graphs.kernels import Kernel, KernelAttribute, Operand
 from graphs.windows import resolved_window
@@ -128,6 +128,8 @@ def _window(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, .
         attributes["kernel_shape"] = window.kernel
         if not any(window.pads):
             attributes.pop("count_include_pad", None)
+        if node.kind == "AveragePool" and graph.opset.get("", 21) >= AVERAGE_POOL_WITH_DILATIONS:
+            attributes["since_version"] = AVERAGE_POOL_WITH_DILATIONS
         if node.domain.endswith("nchwc"):
             for name in ("ceil_mode", "storage_order"):
                 attributes.pop(name, None)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphs import Graph, Kernel, LoweringProfile, infer, kernels_of, lower, prepare
+from graphs import Graph, Kernel, LoweringProfile, infer, kernel_graph, kernels_of, lower, prepare
 from graphs.kernels import from_json, to_json
 from graphs.spaces import sample
 
@@ -126,3 +126,19 @@ def test_spelling_out_a_default_changes_nothing(spelling: str) -> None:
         model.graph.initializer.append(onnx.helper.make_tensor("w", 1, [3, 3, 3, 3], [0.5] * 81))
         keys.append([k.key for k in kernels_of(prepare(model.SerializeToString()))])
     assert keys[0] == keys[1]
+
+
+@pytest.mark.parametrize("opset", [18, 19])
+def test_average_pools_of_different_implementations_differ(opset: int) -> None:
+    """From opset 19 on the runtime runs other, slower code for them."""
+    data = {
+        "opset": {"": opset}, "inputs": [{"name": "x", "dtype": "float32", "shape": [1, 5, 8, 8]}],
+        "nodes": [{"op": "AveragePool", "name": "p", "inputs": ["x"], "outputs": ["y"],
+                   "attributes": {"kernel_shape": [2, 2], "strides": [2, 2]}}],
+        "outputs": ["y"],
+    }  # fmt: skip
+    (kernel,) = kernels_of(prepare(data))
+    assert kernel.attribute("since_version") == (19 if opset >= 19 else None)
+    alone = infer(kernel_graph(kernel))
+    assert (alone.opset[""] >= 19) == (opset >= 19)
+    assert kernels_of(alone)[0].key == kernel.key
