@@ -7,7 +7,7 @@ import numpy as np
 from graphs.canonical import AVERAGE_POOL_WITH_DILATIONS
 from graphs.errors import UnsupportedOperator
 from graphs.inference import RULES, Call
-from graphs.ir import Graph, Node, Parameter, TensorType
+from graphs.ir import Attribute, Graph, Node, Parameter, TensorType
 from graphs.kernel_nodes import Draft, restore
 from graphs.kernels import Kernel, Operand
 
@@ -33,7 +33,7 @@ def kernel_graph(kernel: Kernel) -> Graph:
     if domain:
         opset[domain] = 1
     graph = Graph(op, opset)
-    attributes = {name: value for name, value in kernel.attributes if name != "since_version"}
+    attributes: dict[str, Attribute] = {name: value for name, value in kernel.attributes if name != "since_version"}
     node = Node(op, [], [], attributes, domain, op)
     for index, operand in enumerate(kernel.inputs):
         node.inputs.append(_add_input(graph, f"x{index}", operand) if operand is not None else "")
