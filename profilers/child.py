@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import IO, Any
 from lookup_tables.records import ErrorKind
 from lookup_tables.targets import Target
 from profilers.errors import MeasurementFailed
+from profilers.scratch import SCRATCH_VARIABLE, make_scratch
 
 _START_SECONDS = 60.0
 _ROOT = Path(__file__).resolve().parent.parent
@@ -39,13 +41,14 @@ class Child:
         """
         self.session = session
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._scratch = make_scratch()
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "profilers.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, "PYTHONPATH": path, SCRATCH_VARIABLE: str(self._scratch)},
             start_new_session=True,  # Ctrl-C is for the parent, who decides what to do
         )
         self._rest = b""
@@ -91,6 +94,7 @@ class Child:
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._errors.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def kill(self) -> None:
         """End the process now."""

@@ -23,6 +23,7 @@ from lookup_tables.plans import PlanItem
 from lookup_tables.targets import Target
 from profilers.bench import Bench
 from profilers.errors import MeasurementFailed
+from profilers.scratch import remove_given
 
 Answer = dict[str, Any]
 
@@ -31,6 +32,15 @@ def main() -> None:
     """Serve requests until standard input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    try:
+        _serve(answers)
+    except BrokenPipeError:
+        pass  # the parent is gone, and nobody wants the answer
+    finally:
+        remove_given()
+
+
+def _serve(answers: IO[str]) -> None:
     bench: Bench | None = None
     for line in sys.stdin:
         request = json.loads(line)

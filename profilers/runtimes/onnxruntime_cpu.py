@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +18,7 @@ from profilers.errors import MeasurementFailed, RuntimeNotInstalled
 from profilers.runtimes._nchwc_probe import nchwc_block
 from profilers.runtimes._ort_profile import DTYPES, read_profile
 from profilers.runtimes.base import InputSpec, Loading, RunProfile, Runtime, Session
+from profilers.scratch import make_scratch
 
 try:
     import onnxruntime as ort
@@ -27,8 +26,6 @@ except ImportError as error:  # pragma: no cover - the tests need it
     raise RuntimeNotInstalled("onnxruntime is not installed; pip install 'archgauge[agent]'") from error
 
 _MEMORY_WORDS = ("bad_alloc", "bad allocation", "failed to allocate", "out of memory", "memoryerror")
-_MEMORY_FILES = Path("/dev/shm")
-_ROOM = 2 * 2**30
 
 
 class OnnxRuntimeCpu(Runtime):
@@ -66,7 +63,7 @@ class OrtSession(Session):
     """A session whose optimised model and profile, if wanted, go to a temporary folder in memory."""
 
     def __init__(self, runtime: OnnxRuntimeCpu, model: bytes | Path, how: Loading) -> None:
-        self._folder = _temporary_folder() if how.profile else None
+        self._folder = make_scratch() if how.profile else None
         self._feed: dict[str, NDArray[Any]] = {}
         try:
             options = self._options(runtime, how)
@@ -142,13 +139,6 @@ class OrtSession(Session):
         self._feed = {}
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _temporary_folder() -> Path:
-    """In memory where there is plenty of it, so that no disk is waited for."""
-    usable = _MEMORY_FILES.is_dir() and os.access(_MEMORY_FILES, os.W_OK)
-    room = usable and shutil.disk_usage(_MEMORY_FILES).free > _ROOM
-    return Path(tempfile.mkdtemp(prefix="archgauge-", dir=_MEMORY_FILES if room else None))
 
 
 def _failure(error: Exception, during: str) -> MeasurementFailed:

@@ -57,6 +57,15 @@ def test_death_has_a_kind(
         ask(child, ITEM)
 
 
+def test_a_killed_process_leaves_nothing_behind() -> None:
+    child = Child(local_target(1), "test")
+    scratch = child._scratch
+    (scratch / "optimised.onnx").write_bytes(b"left over")
+    child.kill()
+    child.close()
+    assert not scratch.exists()
+
+
 def test_hanging_ends(start: Callable[[Target], Child], fake_target: Callable[..., Target]) -> None:
     child = start(fake_target(hang=ITEM.network))
     with pytest.raises(MeasurementFailed, match="no result within") as caught:
