@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from graphs.kernels import Kernel
 from predictors._boosting import Features, Floats, Forest, ForestSettings, grow
@@ -147,7 +148,8 @@ def train_regressors(
         return _train(name, shared[name], rows, mine, log_ratio[mine], weight[mine], work, folds, seed, settings)
 
     largest_first = sorted(shared, key=lambda name: -len(places[name]))
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    # Kinds are learned side by side; linear algebra that takes all processors for itself too only gets in the way.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         parts = dict(zip(largest_first, pool.map(learn, largest_first), strict=True))
     for name, part in parts.items():
         mine = places[name]
