@@ -12,7 +12,8 @@ def test_blocks_are_long_against_the_timer(seconds: float) -> None:
     calls = calls_per_block(seconds)
     assert calls >= 1
     assert calls * seconds >= protocol.BLOCK_RESOLUTIONS * timer_resolution_s() * 0.999
-    assert calls == 1 or (calls - 1) * seconds < max(protocol.BLOCK_SECONDS, 20 * timer_resolution_s())
+    enough = max(protocol.BLOCK_SECONDS, protocol.BLOCK_RESOLUTIONS * timer_resolution_s())
+    assert calls == 1 or (calls - 1) * seconds < enough * 1.001
 
 
 @given(st.lists(st.floats(min_value=0.1, max_value=1e6), min_size=1, max_size=50))
