@@ -29,8 +29,12 @@ def energy(estimate: Mapping[str, Any] | None) -> str:
     """``41.0 mJ (28.0 – 60.0), tdp_guess``; "unknown" where it cannot be said."""
     if estimate is None:
         return "unknown"
-    value, lower, upper = (f"{estimate[key]:.3g}" for key in ("value", "lower", "upper"))
+    value, lower, upper = (_three_digits(estimate[key]) for key in ("value", "lower", "upper"))
     return f"{value} mJ ({lower} – {upper}), {estimate['method']}"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"
 
 
 def _facts(prediction: Mapping[str, Any]) -> list[tuple[str, str]]:
