@@ -24,12 +24,15 @@ class ForestSettings:
     """How a forest grows. The values were chosen on synthetic networks alone (see benchmarks)."""
 
     members: int = 4
+    #: Rounds at most and at least; in between, one for every `rows_per_round` rows.
     rounds: int = 200
+    fewest_rounds: int = 40
+    rows_per_round: float = 5.0
     depth: int = 4
     learning_rate: float = 0.12
     row_share: float = 0.8
     column_share: float = 0.6
-    l2: float = 0.1
+    l2: float = 1.0
     min_child_weight: float = 0.1
 
 
@@ -95,5 +98,6 @@ def grow(
         "disable_default_eval_metric": True,
     }  # fmt: skip
     data = xgboost.DMatrix(features, wanted, nthread=1)
-    booster = xgboost.train(parameters, data, settings.rounds, obj=gradient)
+    rounds = int(np.clip(len(target) / settings.rows_per_round, settings.fewest_rounds, settings.rounds))
+    booster = xgboost.train(parameters, data, rounds, obj=gradient)
     return Forest(booster, settings.members)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,8 +181,6 @@ def _train(
     fold = folds[rows.which[mine]]
     # A fold that has nothing to learn from would make its member worthless.
     fold = fold if len(np.unique(fold)) == settings.members else np.arange(len(mine)) % settings.members
-    if len(distinct) < OWN_FOREST:
-        settings = replace(settings, rounds=settings.rounds // 2)
     forest = grow(features, target - centre, weight, fold, settings, seed)
     smooth = fit_smooth(features, target - centre, weight, fold, settings.members, forest.importance(), seed)
     each = np.arange(len(mine)), fold

@@ -151,7 +151,8 @@ def _calibrate(
     cases: list[tuple[Floats, Floats, float]] = []
     extra: list[tuple[Floats, Floats, float]] = []
     for network in networks:
-        measured = network.whole_us
+        # One measurement, not their mean: an interval is for what a user will measure once.
+        measured = network.wholes[0][0] if network.wholes else None
         if network.split not in LEARNING or (measured is None and not network.is_complete):
             continue
         kernels = kernels_of_network(network, profile)
