@@ -42,8 +42,8 @@ def _facts(prediction: Mapping[str, Any]) -> list[tuple[str, str]]:
     bound = "" if prediction["complete"] else ", a lower bound: some kernels have no price"
     facts = [
         ("latency", f"{latency} ms at {prediction['confidence']:.0%}{bound}"),
-        ("throughput", f"{prediction['throughput_per_s']:.4g} runs per second"),
-        ("energy", f"{energy(prediction['energy_mj'])} per run"),
+        ("throughput", f"{prediction['throughput_per_s']:.4g} samples per second"),
+        ("energy", energy(prediction["energy_mj"])),
         ("memory", f"{prediction['peak_memory_bytes'] / 2**20:.1f} MiB at the peak, constants included"),
         ("size", f"{prediction['flops'] / 1e9:.3g} GFLOPs, {prediction['parameters'] / 1e6:.3g} M parameters"),
         ("answered by", coverage(prediction["coverage"])),
