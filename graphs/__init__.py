@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from graphs.kernels_of import kernels_of
     from graphs.lowering import lower, optimise
     from graphs.lowering.profile import LoweringProfile
-    from graphs.memory import MemoryUse, memory_use, peak_memory
+    from graphs.memory import MemoryUse, memory_over_time, memory_use, peak_memory
     from graphs.onnx_reader import read_onnx
     from graphs.onnx_writer import write_onnx
     from graphs.reading import prepare, read
@@ -37,17 +37,18 @@ _HOMES = {
     "Node": "graphs.ir", "Parameter": "graphs.ir", "TensorType": "graphs.ir", "bind": "graphs.binding",
     "bytes_read": "graphs.costs", "bytes_written": "graphs.costs", "flops": "graphs.costs",
     "graph_hash": "graphs.hashing", "infer": "graphs.inference", "kernel_graph": "graphs.kernel_graph",
-    "kernels_of": "graphs.kernels_of", "lower": "graphs.lowering", "memory_use": "graphs.memory",
-    "optimise": "graphs.lowering", "peak_memory": "graphs.memory", "prepare": "graphs.reading",
-    "read": "graphs.reading", "read_json": "graphs.json_form", "read_onnx": "graphs.onnx_reader",
-    "validate": "graphs.validation", "write_json": "graphs.json_form", "write_onnx": "graphs.onnx_writer",
+    "kernels_of": "graphs.kernels_of", "lower": "graphs.lowering", "memory_over_time": "graphs.memory",
+    "memory_use": "graphs.memory", "optimise": "graphs.lowering", "peak_memory": "graphs.memory",
+    "prepare": "graphs.reading", "read": "graphs.reading", "read_json": "graphs.json_form",
+    "read_onnx": "graphs.onnx_reader", "validate": "graphs.validation", "write_json": "graphs.json_form",
+    "write_onnx": "graphs.onnx_writer",
 }  # fmt: skip
 
 __all__ = [
     "Graph", "GraphError", "InvalidGraph", "Kernel", "LoweringProfile", "MemoryUse", "MissingValue", "Node", "Operand",
     "Parameter", "TensorType", "UnboundDimension", "UnsupportedOperator", "bind", "bytes_read", "bytes_written",
-    "flops", "graph_hash", "infer", "kernel_graph", "kernels_of", "lower", "memory_use", "optimise", "peak_memory",
-    "prepare", "read", "read_json", "read_onnx", "validate", "write_json", "write_onnx",
+    "flops", "graph_hash", "infer", "kernel_graph", "kernels_of", "lower", "memory_over_time", "memory_use", "optimise",
+    "peak_memory", "prepare", "read", "read_json", "read_onnx", "validate", "write_json", "write_onnx",
 ]  # fmt: skip
 
 

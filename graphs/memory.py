@@ -10,6 +10,7 @@ operators that may work in place are those whose kernels do so in the runtime's 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from graphs.dtypes import nbytes
 from graphs.ir import Graph, Node, TensorType
@@ -54,14 +55,36 @@ def peak_memory(graph: Graph) -> int:
 
 def memory_use(graph: Graph) -> MemoryUse:
     """The parts of `peak_memory`."""
-    used = {name for node in graph.nodes for name in node.inputs} | set(graph.outputs)
-    constants = sum(_bytes(p.type) for name, p in graph.parameters.items() if name in used)
-    packed = packed_bytes(graph)
+    return _use(graph, _planned(graph))
+
+
+def memory_over_time(graph: Graph) -> tuple[MemoryUse, list[int]]:
+    """`memory_use`, and for each node the bytes of activations and outputs that are alive while it runs.
+
+    What is alive may be less than the block that holds it: between buffers there are gaps.
+    """
+    plan = _planned(graph)
+    change = [0] * (len(graph.nodes) + 1)
+    for buffer in plan.finish():
+        change[buffer.start] += buffer.size
+        change[(buffer.end if buffer.end >= buffer.start else len(graph.nodes) - 1) + 1] -= buffer.size
+    for step, node in enumerate(graph.nodes):
+        change[step] += sum(_bytes(graph.types[name]) for name in node.outputs if name in graph.outputs)
+    return _use(graph, plan), list(accumulate(change[:-1]))
+
+
+def _planned(graph: Graph) -> _Plan:
     plan = _Plan(graph)
     for step, node in enumerate(graph.nodes):
         plan.execute(step, node)
+    return plan
+
+
+def _use(graph: Graph, plan: _Plan) -> MemoryUse:
+    used = {name for node in graph.nodes for name in node.inputs} | set(graph.outputs)
+    constants = sum(_bytes(p.type) for name, p in graph.parameters.items() if name in used)
     outputs = sum(_bytes(graph.types[name]) for name in graph.outputs if name not in graph.parameters)
-    return MemoryUse(constants, packed, _pack(plan.finish()) + outputs)
+    return MemoryUse(constants, packed_bytes(graph), _pack(plan.finish()) + outputs)
 
 
 def _bytes(type_: TensorType) -> int:

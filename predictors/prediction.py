@@ -5,6 +5,7 @@ Latencies are milliseconds, energies millijoules, sizes bytes. What cannot be sa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -39,6 +40,13 @@ class KernelPrediction:
     source: Source
     #: ``compute``, ``memory`` or ``launch``: what the baseline says limits it.
     bound: str | None
+    #: ``fp32``, ``int8`` …: the element type in which it computes.
+    precision: str
+    flops: int
+    #: Bytes read and written by definition of the operator, everything once.
+    bytes: int
+    #: Bytes of activations that are alive while it runs.
+    live_bytes: int
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "nodes": list(self.nodes)}
@@ -80,6 +88,8 @@ class Prediction:
     provenance: Provenance
     #: None unless asked for.
     kernels: tuple[KernelPrediction, ...] | None = field(default=None, repr=False)
+    #: With the kernels: what `predictors.details` says of the whole.
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         data: dict[str, Any] = {
@@ -92,5 +102,6 @@ class Prediction:
             "provenance": self.provenance.to_json(),
         }  # fmt: skip
         if self.kernels is not None:
+            data.update(self.details)
             data["kernels"] = [kernel.to_json() for kernel in self.kernels]
         return data

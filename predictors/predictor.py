@@ -15,6 +15,7 @@ from graphs.memory import peak_memory
 from lookup_tables.targets import Target
 from predictors.composition import Composition
 from predictors.context import Context, contexts_of
+from predictors.details import Details
 from predictors.energy import PowerGuess
 from predictors.estimates import Estimate, Estimator
 from predictors.intervals import Intervals
@@ -74,13 +75,14 @@ class Predictor:
         kernels = [kernels_of(graph) for graph in optimised]
         estimates = self.estimate_many(kernels)
         pricing = self._pricing()
-        return [
-            pricing.price(
-                graph, mine, told, peak_memory(lowered), confidence=confidence, listed=detail == "kernels",
-                strict=strict,
+        predictions = []
+        for graph, lowered, mine, told in zip(graphs, optimised, kernels, estimates, strict=True):
+            details = Details.of(lowered, mine, self.estimator.baseline) if detail == "kernels" else None
+            peak = details.memory.total if details else peak_memory(lowered)
+            predictions.append(
+                pricing.price(graph, mine, told, peak, confidence=confidence, details=details, strict=strict)
             )
-            for graph, lowered, mine, told in zip(graphs, optimised, kernels, estimates, strict=True)
-        ]  # fmt: skip
+        return predictions
 
     def estimate(self, kernels: Sequence[Kernel]) -> list[Estimate]:
         """One estimate per kernel of a run, before composition; ``kernels`` are in order of execution."""

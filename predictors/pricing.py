@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from graphs.ir import Graph
 from graphs.kernels import Kernel
 from predictors.composition import Composition
+from predictors.details import Details
 from predictors.energy import EnergyEstimate, PowerGuess
 from predictors.errors import UnpriceableKernels
 from predictors.estimates import Estimate
@@ -42,10 +43,10 @@ class Pricing:
         peak_memory_bytes: int | None,
         *,
         confidence: float,
-        listed: bool,
+        details: Details | None = None,
         strict: bool,
     ) -> Prediction:
-        """The prediction for ``graph``, whose ``kernels`` have these ``estimates``; ``listed`` keeps the kernels.
+        """The prediction for ``graph``, whose ``kernels`` have these ``estimates``; ``details`` keep the kernels.
 
         Raises UnpriceableKernels with ``strict`` where some estimates are unsupported.
         """
@@ -76,7 +77,8 @@ class Pricing:
             out_of_distribution=strange_ms > STRANGE_SHARE * total_ms,
             warnings=_warnings(kernels, estimates, missing, strange_ms / total_ms if total_ms > 0 else 0.0),
             provenance=self.provenance,
-            kernels=self._list(kernels, estimates, added_ms, confidence) if listed else None,
+            kernels=self._list(kernels, estimates, added_ms, details, confidence) if details else None,
+            details=details.to_json(e.flops for e in estimates) if details else {},
         )
 
     def _energy(
@@ -91,13 +93,17 @@ class Pricing:
         return self.power.whole(net, total_ms, self.intervals.whole_sigma(profiled_us, sigma), confidence)
 
     def _list(
-        self, kernels: Sequence[Kernel], estimates: Sequence[Estimate], added_ms: Floats, confidence: float
-    ) -> tuple[KernelPrediction, ...]:
+        self, kernels: Sequence[Kernel], estimates: Sequence[Estimate], added_ms: Floats, details: Details,
+        confidence: float,
+    ) -> tuple[KernelPrediction, ...]:  # fmt: skip
         rows, times = [], iter(added_ms.tolist())
         reach: dict[str, float] = {}
-        for kernel, estimate in zip(kernels, estimates, strict=True):
+        for i, (kernel, estimate) in enumerate(zip(kernels, estimates, strict=True)):
+            known = (details.precisions[i], estimate.flops, details.moved[i], details.live[i])
             if estimate.source == "unsupported":
-                rows.append(KernelPrediction(kernel.kind, kernel.nodes, None, None, None, None, "unsupported", None))
+                rows.append(
+                    KernelPrediction(kernel.kind, kernel.nodes, None, None, None, None, "unsupported", None, *known)
+                )
                 continue
             if kernel.kind not in reach:
                 reach[kernel.kind] = self.intervals.of_kind(kernel.kind, confidence)
@@ -107,7 +113,7 @@ class Pricing:
             rows.append(
                 KernelPrediction(
                     kernel.kind, kernel.nodes, latency, latency / factor, latency * factor, energy, estimate.source,
-                    estimate.bound,
+                    estimate.bound, *known,
                 )
             )  # fmt: skip
         return tuple(rows)

@@ -91,7 +91,7 @@ class PricingEngine:
                 graph, confidence=request.confidence, detail=request.detail, strict=request.strict
             )
             predictions.append(prediction.to_json())
-        return {"name": graph.name, "predictions": predictions}
+        return {"name": request.name or graph.name, "predictions": predictions}
 
     def _prepare(self, request: PredictionRequest, deadline: Deadline) -> Graph:
         architecture = request.architecture

@@ -68,6 +68,9 @@ class PredictionRequest(_Request):
     """One architecture to be priced on one or more targets."""
 
     architecture: Architecture
+    name: Annotated[
+        str | None, Field(max_length=200, description="What to call it in the answer instead of the graph's own name.")
+    ] = None
     targets: Annotated[
         list[str],
         Field(max_length=64, description="Ids or aliases of targets; empty for the one promoted last."),
@@ -136,6 +139,26 @@ class KernelEstimate(_Answer):
     energy_mj: float | None = None
     source: Literal["table", "regressor", "roofline", "unsupported"]
     bound: str | None = None
+    precision: Annotated[str | None, Field(description="In which it computes: `fp32`, `int8` …")] = None
+    flops: int | None = None
+    bytes: Annotated[int | None, Field(description="Read and written by definition, everything once.")] = None
+    live_bytes: Annotated[int | None, Field(description="Activations that are alive while it runs.")] = None
+
+
+class MemoryParts(_Answer):
+    """What `peak_memory_bytes` consists of."""
+
+    constants_bytes: int
+    packed_bytes: Annotated[int, Field(description="Copies of constants that kernels rearranged for themselves.")]
+    activations_bytes: Annotated[int, Field(description="The block for all that is computed, and the outputs.")]
+
+
+class Roofline(_Answer):
+    """Measured peak rates of the target, against which kernels can be seen."""
+
+    flops_per_s: float
+    bytes_per_s: float
+    cache_bytes_per_s: float
 
 
 class Prediction(_Answer):
@@ -155,6 +178,11 @@ class Prediction(_Answer):
     out_of_distribution: bool
     warnings: list[str]
     provenance: Provenance
+    precision: Annotated[
+        str | None, Field(description="The element type of most of the arithmetic; like what follows, with `kernels`.")
+    ] = None
+    memory: MemoryParts | None = None
+    roofline: Roofline | None = None
     kernels: list[KernelEstimate] | None = None
 
 

@@ -47,6 +47,7 @@ async def predict(request: Request, service: CurrentService) -> Response:
 async def predict_onnx(
     request: Request,
     service: CurrentService,
+    name: Annotated[str | None, Query(max_length=200, description="What to call it in the answer.")] = None,
     target: Annotated[list[str] | None, Query(description="Id or alias; repeat it for several targets.")] = None,
     predictor: Annotated[str | None, Query(description="A predictor version to pin.")] = None,
     batch_size: Annotated[int | None, Query(ge=1, description="Binds leading batch dimensions.")] = None,
@@ -62,8 +63,9 @@ async def predict_onnx(
 ) -> Response:
     """The body is the ONNX file, such as `curl --data-binary @model.onnx` sends it. Its weights are not looked at."""
     options = {
-        "targets": target or [], "predictor": predictor, "batch_size": batch_size, "dims": _dims(dim or []),
-        "input_shapes": _shapes(shape or []), "detail": detail, "confidence": confidence, "strict": strict,
+        "name": name, "targets": target or [], "predictor": predictor, "batch_size": batch_size,
+        "dims": _dims(dim or []), "input_shapes": _shapes(shape or []), "detail": detail,
+        "confidence": confidence, "strict": strict,
     }  # fmt: skip
     data = await read_onnx(request, service.settings.request_time_limit_s)
     return await _answer(service, PredictionWork(service.engine, data, onnx=True, options=options))

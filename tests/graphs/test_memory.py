@@ -7,7 +7,18 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from graphs import Graph, Node, Parameter, TensorType, infer, memory_use, peak_memory, prepare, write_onnx
+from graphs import (
+    Graph,
+    Node,
+    Parameter,
+    TensorType,
+    infer,
+    memory_over_time,
+    memory_use,
+    peak_memory,
+    prepare,
+    write_onnx,
+)
 from graphs.packing import packed_bytes
 
 
@@ -87,3 +98,15 @@ def test_inputs_belong_to_the_caller() -> None:
     graph = layers(Node("Relu", ["x"], ["y"]), parameters={})
     assert memory_use(graph).activations == 8 * 16 * 16 * 4
     assert memory_use(graph).constants == memory_use(graph).packed == 0
+
+
+def test_memory_over_time() -> None:
+    """What each node needs by hand: x is the caller's, a lives until its last reader, y is an output."""
+    one = 8 * 16 * 16 * 4
+    graph = layers(
+        Node("Sin", ["x"], ["a"]), Node("Cos", ["a"], ["b"]), Node("Add", ["a", "b"], ["c"]),
+        Node("Concat", ["c", "c"], ["y"], {"axis": 1}), parameters={},
+    )  # fmt: skip
+    use, live = memory_over_time(graph)
+    assert live == [one, 2 * one, 3 * one, 3 * one]
+    assert use == memory_use(graph)

@@ -41,7 +41,8 @@ def test_json_has_the_fields_of_an_answer(predictor: Predictor) -> None:
     data = predictor.predict(network(), detail="kernels").to_json()
     assert list(data) == [
         "target", "complete", "latency_ms", "overhead_ms", "throughput_per_s", "energy_mj", "peak_memory_bytes",
-        "flops", "parameters", "confidence", "coverage", "out_of_distribution", "warnings", "provenance", "kernels",
+        "flops", "parameters", "confidence", "coverage", "out_of_distribution", "warnings", "provenance", "precision",
+        "memory", "roofline", "kernels",
     ]  # fmt: skip
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert list(data["latency_ms"]) == ["value", "lower", "upper"]
@@ -50,7 +51,8 @@ def test_json_has_the_fields_of_an_answer(predictor: Predictor) -> None:
     assert list(data["provenance"]) == ["tables", "predictor", "runtime", "protocol"]
     assert data["provenance"]["runtime"] == "onnxruntime 1.31.1 cpu"
     assert list(data["kernels"][0]) == [
-        "kind", "nodes", "latency_ms", "lower", "upper", "energy_mj", "source", "bound",
+        "kind", "nodes", "latency_ms", "lower", "upper", "energy_mj", "source", "bound", "precision", "flops",
+        "bytes", "live_bytes",
     ]  # fmt: skip
     assert data["parameters"] == 64 * 64 * 9 + 640 and data["peak_memory_bytes"] > 4 * data["parameters"]
     assert data["flops"] >= 2 * 64 * 64 * 9 * 32 * 32
