@@ -17,6 +17,7 @@ _EXTRAS = {
     "archgauge_client": "agent", "httpx": "agent", "pydantic": "agent", "onnxruntime": "agent",
     "pyarrow": "predict", "scipy": "predict", "sklearn": "predict", "xgboost": "predict",
     "alembic": "serve", "fastapi": "serve", "orjson": "serve", "sqlalchemy": "serve", "uvicorn": "serve",
+    "psycopg": "postgres",
 }  # fmt: skip
 
 

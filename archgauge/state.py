@@ -20,4 +20,7 @@ def settings(data_dir: Path) -> Settings:
 def open_store(data_dir: Path) -> Store:
     """The store of a data directory, made and its database upgraded where needed."""
     chosen = settings(data_dir)
-    return Store.open(chosen.data_dir, chosen.database_url)
+    try:
+        return Store.open(chosen.data_dir, chosen.database_url)
+    except ValueError as error:
+        raise CommandError(f"ARCHGAUGE_DATABASE_URL: {error}") from error

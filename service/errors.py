@@ -8,6 +8,7 @@ ServiceError (Exception)
 │   └── UnknownPrediction
 ├── NoPredictor                 nothing was promoted yet: there is nobody to answer
 ├── NotPromotable               a predictor of an emulated target
+├── ContentConflict             something else was sent before under the same name
 ├── AliasInUse                  an alias that would hide a target's id
 ├── DamagedArtifact             a stored predictor does not agree with its checksum
 ├── InvalidRequest              a body that is not the JSON asked for; ``errors`` lists what is wrong
@@ -20,7 +21,8 @@ ServiceError (Exception)
 ├── SlowBody                    a body that did not arrive in time
 ├── UnsupportedMedia            a content type or encoding that is not accepted
 ├── Overloaded                  more requests waiting than can be answered in time
-├── OutdatedDatabase            migrations are missing
+├── OutdatedDatabase            migrations are missing, or it is ahead of this version
+├── DatabaseUnavailable         the database does not answer
 └── NotReady                    the service cannot answer now; ``checks`` says which part is not ok, and why
 
 `service.problems` has the one table from these (and the errors of graphs and predictors) to HTTP statuses.
@@ -69,6 +71,10 @@ class NotPromotable(ServiceError):
 
 class AliasInUse(ServiceError):
     """The alias would hide a target's id."""
+
+
+class ContentConflict(ServiceError):
+    """A name that stands for one content was used for another one."""
 
 
 class DamagedArtifact(ServiceError):
@@ -129,6 +135,10 @@ class Overloaded(ServiceError):
 
 class OutdatedDatabase(ServiceError):
     """The database has another schema than this version of ArchGauge needs."""
+
+
+class DatabaseUnavailable(ServiceError):
+    """The database does not answer (in time); what was asked for may be tried again."""
 
 
 class NotReady(ServiceError):

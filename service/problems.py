@@ -55,6 +55,7 @@ TABLE: Mapping[type[BaseException], Kind] = {
     errors.NoPredictor: Kind(409, "no-predictor", "Nothing can be predicted yet"),
     errors.NotPromotable: Kind(409, "not-promotable", "The predictor must not be promoted"),
     errors.AliasInUse: Kind(409, "alias-in-use", "The alias is taken"),
+    errors.ContentConflict: Kind(409, "content-conflict", "Another content was sent under this name"),
     errors.DamagedArtifact: _DAMAGED,
     errors.InvalidRequest: Kind(422, "invalid-request", "The request is not what the endpoint asks for"),
     errors.MalformedJson: Kind(400, "malformed-json", "The body is not JSON"),
@@ -68,6 +69,12 @@ TABLE: Mapping[type[BaseException], Kind] = {
     errors.Overloaded: Kind(503, "overloaded", "Too many requests are waiting"),
     errors.TimeLimitExceeded: Kind(504, "time-limit", "The request took too long"),
     errors.OutdatedDatabase: Kind(503, "outdated-database", "The database has another schema"),
+    errors.DatabaseUnavailable: Kind(
+        503,
+        "database-unavailable",
+        "The database does not answer",
+        "try again in a moment; the server's log has the details",
+    ),
     errors.NotReady: Kind(503, "not-ready", "The service cannot answer now"),
 }
 

@@ -130,6 +130,7 @@ class Store:
         record = TableRecord(table.target_id, table.version, manifest.to_json(), created_at)
         with self.database.write() as session:
             versions = Versions(session)
+            versions.lock(table.target_id)
             if not versions.tables(table.target_id, table.version):
                 versions.add_table(record)
         return record
@@ -169,8 +170,9 @@ class Store:
         with temporary_folder(home) as folder:
             predictor.save(folder)
             sha256 = sync_and_hash(folder)
-            with self.database.write() as session:  # holds the write lock: numbers are given once
+            with self.database.write() as session:
                 versions = Versions(session)
+                versions.lock(target_id)
                 number = 1 + len(versions.predictors(target_id))
                 record = PredictorRecord(
                     target_id=target_id,

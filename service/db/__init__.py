@@ -1,6 +1,7 @@
 """The database: connections, schema, migrations and repositories. SQLAlchemy is used nowhere else."""
 
 from service.db.engine import Database, sqlite_url
+from service.db.measurements import ChunkRecord, Measurements
 from service.db.migrate import current_revision, upgrade
 from service.db.migrations import HEAD
 from service.db.predictions import Predictions
@@ -9,7 +10,9 @@ from service.db.versions import Versions
 
 __all__ = [
     "HEAD",
+    "ChunkRecord",
     "Database",
+    "Measurements",
     "PredictionRecord",
     "Predictions",
     "PredictorRecord",

@@ -1,7 +1,9 @@
-"""Connections and transactions.
+"""Connections and transactions, on SQLite and PostgreSQL.
 
-`Database.read` and `Database.write` are the only ways in. On SQLite a writing transaction takes the write lock at its
-beginning, so that it waits for others (up to `BUSY_TIMEOUT_S`) instead of failing when its snapshot is out of date.
+`Database.read` and `Database.write` are the only ways in, and mean the same on both: a reader sees one moment, a
+writer's changes are on disk when its block is left. On SQLite a writing transaction takes the write lock at its
+beginning, so that it waits for others (up to `BUSY_TIMEOUT_S`) instead of failing when its snapshot is out of date. On
+PostgreSQL writers go on beside each other, and lock the rows that they decide by.
 """
 
 from __future__ import annotations
@@ -12,52 +14,65 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, Pool
 
+from service.errors import DatabaseUnavailable
+
 BUSY_TIMEOUT_S = 15.0
+#: PostgreSQL: how long to wait for a connection, and for a free one of the pool.
+CONNECT_TIMEOUT_S = 5
+POOL_TIMEOUT_S = 10.0
 
 #: Execution option by which a connection says that its transaction will write.
 WRITES = "archgauge_writes"
 
 
 class Database:
-    """A database by its SQLAlchemy URL; thread-safe, and not to be shared with a forked process."""
+    """A database by its SQLAlchemy URL; thread-safe, and not to be shared with a forked process.
+
+    Raises (all methods): DatabaseUnavailable when it does not answer.
+    """
 
     def __init__(self, url: str) -> None:
-        self.url = url
-        self.engine = _create_engine(url)
+        self._url = _with_driver(url)
+        self.engine = _create_engine(self._url)
+        self.is_postgresql = self.engine.dialect.name == "postgresql"
+        self._reader = _reading(self.engine)
         self._writer = self.engine.execution_options(**{WRITES: True})
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session for reading: a consistent snapshot, rolled back at the end."""
-        with Session(self.engine) as session:
+        with _available(), Session(self._reader) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session whose changes are on disk when the block is left, or gone if it raises."""
-        with Session(self._writer) as session, session.begin():
+        with _available(), Session(self._writer) as session, session.begin():
             yield session
 
-    def writing(self) -> Connection:
-        """A connection for a writing transaction without a session, as migrations need it."""
-        return self._writer.connect()
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection in a writing transaction without a session, as migrations need it."""
+        with _available(), self._writer.connect() as connection, connection.begin():
+            yield connection
 
     @contextmanager
     def probe(self) -> Iterator[Connection]:
         """A new connection, for the database as it is now; a pooled one might still hold a file that is gone."""
-        engine = _create_engine(self.url, poolclass=NullPool)
-        with engine.connect() as connection:
+        engine = _create_engine(self._url, poolclass=NullPool)
+        with _available(), engine.connect() as connection:
             yield connection
 
     def ping(self) -> None:
         """Raise if the database does not answer."""
-        file = make_url(self.url).database
-        if self.engine.dialect.name == "sqlite" and not Path(str(file)).is_file():
-            raise FileNotFoundError(f"the database file {file} is gone")
+        if not self.is_postgresql and not Path(str(self._url.database)).is_file():
+            raise FileNotFoundError(f"the database file {self._url.database} is gone")
         with self.probe() as connection:
             connection.execute(text("SELECT 1"))
 
@@ -70,17 +85,49 @@ def sqlite_url(file: Path) -> str:
     return f"sqlite:///{file}"
 
 
-def _create_engine(url: str, poolclass: type[Pool] | None = None) -> Engine:
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, poolclass=poolclass)
+@contextmanager
+def _available() -> Iterator[None]:
+    """Errors of the connection rather than of what was asked become ours."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, NoConnectionFree) as error:
+        raise DatabaseUnavailable(f"the database does not answer: {error}") from error
+
+
+def _with_driver(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ValueError("the database's URL cannot be understood; write postgresql://user@host/name") from None
+    backend = parsed.get_backend_name()
+    if backend in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend != "sqlite":
+        raise ValueError(f"the database must be sqlite:///… or postgresql://…, not {backend}")
     if parsed.database in (None, "", ":memory:"):
         raise ValueError("an in-memory database would lose everything; give a file: sqlite:////path/archgauge.db")
-    Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, poolclass=poolclass)
+    return parsed
+
+
+def _create_engine(url: URL, poolclass: type[Pool] | None = None) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        pooled = {} if poolclass is NullPool else {"pool_pre_ping": True, "pool_timeout": POOL_TIMEOUT_S}
+        arguments = {"connect_timeout": CONNECT_TIMEOUT_S}
+        return create_engine(url, connect_args=arguments, poolclass=poolclass, hide_parameters=True, **pooled)
+    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT_S}, poolclass=poolclass, hide_parameters=True
+    )  # fmt: skip
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _reading(engine: Engine) -> Engine:
+    """SQLite's readers see one moment by themselves."""
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 def _prepare_sqlite(connection: Any, entry: ConnectionPoolEntry) -> None:

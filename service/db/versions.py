@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from service.db.models import AliasRow, PredictorRow, PredictorTableRow, PromotionRow, TableRow, TargetRow
 from service.db.records import PredictorRecord, PromotionRecord, TableRecord, TargetRecord
+from service.db.upserts import insert_missing, insert_or_update
 
 
 class Versions:
@@ -23,21 +24,19 @@ class Versions:
 
     def add_target(self, record: TargetRecord) -> None:
         """Add a target that may be there already."""
-        if self._session.get(TargetRow, record.id) is None:
-            self._session.add(
-                TargetRow(
-                    id=record.id, document=dict(record.document), emulated=record.emulated, created_at=record.created_at
-                )
-            )
-            self._session.flush()
+        values = {
+            "id": record.id, "document": dict(record.document), "emulated": record.emulated,
+            "created_at": record.created_at,
+        }  # fmt: skip
+        insert_missing(self._session, TargetRow, values)
+
+    def lock(self, target_id: str) -> None:
+        """Let nobody else who locks this target go on before the transaction ends, so that numbers are given once."""
+        self._session.execute(select(TargetRow.id).where(TargetRow.id == target_id).with_for_update())
 
     def set_alias(self, name: str, target_id: str) -> None:
         """Give a target a name, taking it away from another one."""
-        row = self._session.get(AliasRow, name)
-        if row is None:
-            self._session.add(AliasRow(name=name, target_id=target_id))
-        else:
-            row.target_id = target_id
+        insert_or_update(self._session, AliasRow, {"name": name, "target_id": target_id}, ["name"])
 
     def targets(self) -> list[TargetRecord]:
         """All targets, oldest first."""

@@ -1,24 +1,17 @@
-"""Schema, migrations and transactions, on SQLite."""
+"""Transactions and repositories mean the same on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from service.db import (
-    HEAD,
     Database,
     PredictionRecord,
     Predictions,
@@ -26,20 +19,18 @@ from service.db import (
     TableRecord,
     TargetRecord,
     Versions,
-    current_revision,
     sqlite_url,
     upgrade,
 )
-from service.db.migrate import alembic_config
-from service.db.models import Base
+from service.errors import DatabaseUnavailable
 from service.ids import new_id
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(sqlite_url(tmp_path / "new folder" / "archgauge.db"))
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
     upgrade(database)
     yield database
     database.close()
@@ -49,64 +40,39 @@ def prediction(number: int = 0, answer: bytes = b"{}") -> PredictionRecord:
     return PredictionRecord(f"{number:036}", NOW, {"targets": []}, answer)
 
 
-def test_migrations_make_what_the_models_describe(database: Database) -> None:
-    with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, Base.metadata) == []
-
-
-def test_the_newest_revision_is_known_without_alembic() -> None:
-    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == HEAD
-    code = "import sys, service.store; sys.exit('alembic' in sys.modules)"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
-
-
-def test_a_new_database_has_no_revision_and_upgrading_is_idempotent(tmp_path: Path) -> None:
-    database = Database(sqlite_url(tmp_path / "a.db"))
-    assert current_revision(database) is None
-    upgrade(database)
-    upgrade(database)
-    assert current_revision(database) == HEAD
-    database.close()
-
-
-def test_upgrading_by_url(tmp_path: Path) -> None:
-    url = sqlite_url(tmp_path / "a.db")
-    upgrade(url)
-    database = Database(url)
-    assert current_revision(database) == HEAD
-    database.close()
-
-
-def test_many_processes_may_upgrade_at_once(tmp_path: Path) -> None:
-    url = sqlite_url(tmp_path / "a.db")
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            upgrade(url)
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-
-
-def test_sqlite_is_set_up_for_durability_and_concurrency(database: Database) -> None:
+def test_sqlite_is_set_up_for_durability_and_concurrency(tmp_path: Path) -> None:
+    database = Database(sqlite_url(tmp_path / "new folder" / "archgauge.db"))
     with database.engine.connect() as connection:
         values = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in
                   ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")}  # fmt: skip
     assert values == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 15000}
+    database.close()
 
 
-def test_databases_in_memory_are_refused() -> None:
-    with pytest.raises(ValueError, match="lose everything"):
-        Database("sqlite://")
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [("sqlite://", "lose everything"), ("mysql://u:secret@h/d", "not mysql"), ("secret", "cannot be understood")],
+)
+def test_databases_that_cannot_be_used_are_refused(url: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as refused:
+        Database(url)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_urls_of_postgresql_need_no_driver(postgres_url: str, scheme: str) -> None:
+    database = Database(postgres_url.replace("postgresql", scheme, 1))
+    database.ping()
+    assert database.is_postgresql
+    database.close()
+
+
+def test_a_database_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
+    database = Database(f"postgresql://user:hunter2@/nothing?host={tmp_path}")
+    with pytest.raises(DatabaseUnavailable) as unavailable:
+        database.ping()
+    assert "hunter2" not in str(unavailable.value)
+    database.close()
 
 
 def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
@@ -124,14 +90,31 @@ def test_writers_wait_for_each_other(database: Database) -> None:
         with database.write() as session:
             Predictions(session).count()
             Predictions(session).add([prediction(number)])
+            Versions(session).add_target(TargetRecord("t", {}, False, NOW))
+            Versions(session).set_alias("laptop", "t")
 
-    threads = [threading.Thread(target=run, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(run, range(8)))
     with database.read() as session:
         assert Predictions(session).count() == 8
+        assert [t.aliases for t in Versions(session).targets()] == [("laptop",)]
+
+
+def test_who_locks_a_target_goes_on_alone(database: Database) -> None:
+    """As giving numbers to versions needs it."""
+    with database.write() as session:
+        Versions(session).add_target(TargetRecord("t", {}, False, NOW))
+
+    def run(_: int) -> None:
+        with database.write() as session:
+            Versions(session).lock("t")
+            number = len(Versions(session).tables("t"))
+            Versions(session).add_table(TableRecord("t", f"v{number}", {}, NOW))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(run, range(8)))
+    with database.read() as session:
+        assert [t.version for t in Versions(session).tables("t")] == [f"v{n}" for n in range(7, -1, -1)]
 
 
 def test_readers_see_one_moment(database: Database) -> None:

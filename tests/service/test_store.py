@@ -1,4 +1,4 @@
-"""The store of versions: folders and database together."""
+"""The store of versions: folders and database together, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Broken(Artifact):
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "data") as store:
+def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
+    with Store.open(tmp_path / "data", database_url) as store:
         yield store
 
 

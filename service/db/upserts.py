@@ -1,0 +1,32 @@
+"""Rows that may be there already, in one statement, so that two writers cannot fall over each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from service.db.models import Base
+
+
+def insert_missing(session: Session, row: type[Base], values: dict[str, Any]) -> bool:
+    """Insert a row unless its key is taken; returns whether it was inserted."""
+    statement = _insert(session, row).values(values).on_conflict_do_nothing()
+    return bool(session.connection().execute(statement).rowcount)
+
+
+def insert_or_update(session: Session, row: type[Base], values: dict[str, Any], keys: Sequence[str]) -> None:
+    """Insert a row, or give the one with the same ``keys`` the other values."""
+    statement = _insert(session, row).values(values)
+    changed = {name: statement.excluded[name] for name in values if name not in keys}
+    session.connection().execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed))
+
+
+def _insert(session: Session, row: type[Base]) -> Any:
+    """The dialect's own INSERT, the only one that knows ON CONFLICT."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement: Insert = dialect.insert(row.__table__)
+    return statement

@@ -1,0 +1,84 @@
+BEGIN TRANSACTION;
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0001');
+CREATE TABLE aliases (
+	name VARCHAR(200) NOT NULL, 
+	target_id VARCHAR(200) NOT NULL, 
+	CONSTRAINT pk_aliases PRIMARY KEY (name), 
+	CONSTRAINT fk_aliases_target_id_targets FOREIGN KEY(target_id) REFERENCES targets (id)
+);
+INSERT INTO "aliases" VALUES('laptop','cpu-1t-0a1b2c3d');
+CREATE TABLE lookup_tables (
+	id INTEGER NOT NULL, 
+	target_id VARCHAR(200) NOT NULL, 
+	version VARCHAR(40) NOT NULL, 
+	manifest JSON NOT NULL, 
+	created_at DATETIME NOT NULL, 
+	CONSTRAINT pk_lookup_tables PRIMARY KEY (id), 
+	CONSTRAINT fk_lookup_tables_target_id_targets FOREIGN KEY(target_id) REFERENCES targets (id), 
+	CONSTRAINT uq_lookup_tables_target_id UNIQUE (target_id, version)
+);
+INSERT INTO "lookup_tables" VALUES(1,'cpu-1t-0a1b2c3d','v0001-aaaaaaaa','{"rows": 1}','2026-01-02 04:04:05.000000');
+INSERT INTO "lookup_tables" VALUES(2,'cpu-1t-0a1b2c3d','v0002-aaaaaaaa','{"rows": 2}','2026-01-02 05:04:05.000000');
+CREATE TABLE predictions (
+	id VARCHAR(36) NOT NULL, 
+	created_at DATETIME NOT NULL, 
+	request JSON NOT NULL, 
+	answer BLOB NOT NULL, 
+	CONSTRAINT pk_predictions PRIMARY KEY (id)
+);
+INSERT INTO "predictions" VALUES('000000000000000000000000000000000001','2026-01-02 03:04:05.000000','{"targets": []}',X'7801AB56CA4BCC4D55B25250CA4B2D51AA0500266804C3');
+CREATE TABLE predictor_tables (
+	predictor_id INTEGER NOT NULL, 
+	position INTEGER NOT NULL, 
+	table_id INTEGER NOT NULL, 
+	CONSTRAINT pk_predictor_tables PRIMARY KEY (predictor_id, position), 
+	CONSTRAINT fk_predictor_tables_predictor_id_predictors FOREIGN KEY(predictor_id) REFERENCES predictors (id), 
+	CONSTRAINT fk_predictor_tables_table_id_lookup_tables FOREIGN KEY(table_id) REFERENCES lookup_tables (id)
+);
+INSERT INTO "predictor_tables" VALUES(1,0,1);
+INSERT INTO "predictor_tables" VALUES(2,0,2);
+CREATE TABLE predictors (
+	id INTEGER NOT NULL, 
+	target_id VARCHAR(200) NOT NULL, 
+	version VARCHAR(40) NOT NULL, 
+	sha256 VARCHAR(64) NOT NULL, 
+	report JSON NOT NULL, 
+	created_at DATETIME NOT NULL, 
+	CONSTRAINT pk_predictors PRIMARY KEY (id), 
+	CONSTRAINT fk_predictors_target_id_targets FOREIGN KEY(target_id) REFERENCES targets (id), 
+	CONSTRAINT uq_predictors_target_id UNIQUE (target_id, version)
+);
+INSERT INTO "predictors" VALUES(1,'cpu-1t-0a1b2c3d','v0001-bbbbbbbb','1111111111111111111111111111111111111111111111111111111111111111','{"noise_floor": null}','2026-01-02 04:04:05.000000');
+INSERT INTO "predictors" VALUES(2,'cpu-1t-0a1b2c3d','v0002-bbbbbbbb','2222222222222222222222222222222222222222222222222222222222222222','{"noise_floor": null}','2026-01-02 05:04:05.000000');
+CREATE TABLE promotions (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	target_id VARCHAR(200) NOT NULL, 
+	predictor_id INTEGER NOT NULL, 
+	promoted_at DATETIME NOT NULL, 
+	note VARCHAR NOT NULL, 
+	CONSTRAINT fk_promotions_target_id_targets FOREIGN KEY(target_id) REFERENCES targets (id), 
+	CONSTRAINT fk_promotions_predictor_id_predictors FOREIGN KEY(predictor_id) REFERENCES predictors (id)
+);
+INSERT INTO "promotions" VALUES(1,'cpu-1t-0a1b2c3d',1,'2026-11-20 21:10:55.573811','note 1');
+INSERT INTO "promotions" VALUES(2,'cpu-1t-0a1b2c3d',2,'2026-11-20 21:10:55.575846','note 2');
+CREATE TABLE targets (
+	id VARCHAR(200) NOT NULL, 
+	document JSON NOT NULL, 
+	emulated BOOLEAN NOT NULL, 
+	created_at DATETIME NOT NULL, 
+	CONSTRAINT pk_targets PRIMARY KEY (id)
+);
+INSERT INTO "targets" VALUES('cpu-1t-0a1b2c3d','{"device": {"cpu_model": "Example \u00e4"}}',0,'2026-01-02 03:04:05.000000');
+CREATE INDEX ix_aliases_target_id ON aliases (target_id);
+CREATE INDEX ix_lookup_tables_version ON lookup_tables (version);
+CREATE INDEX ix_predictors_version ON predictors (version);
+CREATE INDEX ix_predictor_tables_table_id ON predictor_tables (table_id);
+CREATE INDEX ix_promotions_target_id ON promotions (target_id);
+CREATE INDEX ix_promotions_predictor_id ON promotions (predictor_id);
+DELETE FROM "sqlite_sequence";
+INSERT INTO "sqlite_sequence" VALUES('promotions',2);
+COMMIT;
