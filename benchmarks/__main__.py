@@ -53,21 +53,20 @@ def _stages(predictor: Predictor, data: bytes, graph: Graph, kernels: list[Kerne
     profile_ = predictor.target.lowering
     optimised = optimise(graph, profile_)
 
-    def forget() -> None:
-        predictor._memory = {}
-
     def everything() -> None:
         predictor.predict(infer(bind(read(data)))).to_json()
 
+    unbound = read(data)
+    bound = bind(unbound)
     return [
         _ms(lambda: read(data)),
-        _ms(lambda: bind(read(data))) - _ms(lambda: read(data)),
-        _ms(lambda: infer(bind(read(data)))) - _ms(lambda: bind(read(data))),
+        _ms(lambda: bind(unbound)),
+        _ms(lambda: infer(bound)),
         _ms(lambda: optimise(graph, profile_)),
         _ms(lambda: kernels_of(optimised)),
-        _ms(lambda: predictor.estimate(kernels), before=forget),
+        _ms(lambda: predictor.estimate(kernels), before=predictor.forget),
         _ms(lambda: peak_memory(optimised)),
-        _ms(everything, before=forget),
+        _ms(everything, before=predictor.forget),
         _ms(everything),
     ]
 

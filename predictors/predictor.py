@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -19,6 +20,8 @@ from predictors.details import Details
 from predictors.energy import PowerGuess
 from predictors.estimates import Estimate, Estimator
 from predictors.intervals import Intervals
+from predictors.lowered import Lowered, batch_of
+from predictors.memory import Memory, MemoryUsage
 from predictors.prediction import Prediction, Provenance
 from predictors.pricing import Pricing
 
@@ -43,11 +46,9 @@ class Predictor:
     report: Mapping[str, Any]
     #: Name of the version, or of its contents where it is not stored yet.
     version: str = "unsaved"
-    _memory: dict[tuple[Kernel, Context], Estimate] = field(default_factory=dict, init=False, repr=False)
-    _power: PowerGuess | None = field(default=None, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._power = PowerGuess.of(self.target)
+    _memory: Memory[tuple[Kernel, Context], Estimate] = field(
+        default_factory=lambda: Memory(REMEMBERED), init=False, repr=False
+    )
 
     def predict(
         self, graph: Graph, *, confidence: float = 0.9, detail: Detail = "summary", strict: bool = True
@@ -69,20 +70,28 @@ class Predictor:
         self, graphs: Sequence[Graph], *, confidence: float = 0.9, detail: Detail = "summary", strict: bool = True
     ) -> list[Prediction]:
         """As `predict`, for many graphs at once: kernels that they share are estimated once, all in few calls."""
+        lowered = [self.lower(graph, detail=detail) for graph in graphs]
+        estimates = self.estimate_many([one.kernels for one in lowered])
+        return [
+            self.price(one, told, confidence=confidence, strict=strict)
+            for one, told in zip(lowered, estimates, strict=True)
+        ]
+
+    def lower(self, graph: Graph, *, detail: Detail = "summary") -> Lowered:
+        """The first step of `predict`: what the target's runtime makes of ``graph`` (prepared: static and inferred)."""
+        optimised = optimise(graph, self.target.lowering)
+        kernels = kernels_of(optimised)
+        details = Details.of(optimised, kernels, self.estimator.baseline) if detail == "kernels" else None
+        peak = details.memory.total if details else peak_memory(optimised)
+        return Lowered(kernels, batch_of(graph), graph.count_parameters(), peak, details)
+
+    def price(
+        self, lowered: Lowered, estimates: Sequence[Estimate], *, confidence: float = 0.9, strict: bool = True
+    ) -> Prediction:
+        """The last step of `predict`: the sum of the ``estimates`` of a graph's kernels. Raises as `predict` does."""
         if not 0.5 <= confidence <= 0.999:
             raise ValueError(f"a confidence of {confidence} is not between 0.5 and 0.999")
-        optimised = [optimise(graph, self.target.lowering) for graph in graphs]
-        kernels = [kernels_of(graph) for graph in optimised]
-        estimates = self.estimate_many(kernels)
-        pricing = self._pricing()
-        predictions = []
-        for graph, lowered, mine, told in zip(graphs, optimised, kernels, estimates, strict=True):
-            details = Details.of(lowered, mine, self.estimator.baseline) if detail == "kernels" else None
-            peak = details.memory.total if details else peak_memory(lowered)
-            predictions.append(
-                pricing.price(graph, mine, told, peak, confidence=confidence, details=details, strict=strict)
-            )
-        return predictions
+        return self._pricing.price(lowered, estimates, confidence=confidence, strict=strict)
 
     def estimate(self, kernels: Sequence[Kernel]) -> list[Estimate]:
         """One estimate per kernel of a run, before composition; ``kernels`` are in order of execution."""
@@ -91,26 +100,31 @@ class Predictor:
     def estimate_many(self, networks: Sequence[Sequence[Kernel]]) -> list[list[Estimate]]:
         """As `estimate`, for many runs: equal kernels in equal contexts are estimated once."""
         asked = [(k, c) for kernels in networks for k, c in zip(kernels, contexts_of(kernels), strict=True)]
-        known = self._memory
-        found = [known.get(question) for question in asked]
+        found = self._memory.find(asked)
         unknown = list(dict.fromkeys(q for q, e in zip(asked, found, strict=True) if e is None))
         if unknown:
             kernels, contexts = zip(*unknown, strict=True)
             fresh = dict(zip(unknown, self.estimator.estimate(kernels, contexts), strict=True))
-            # Others may be reading the memory: it only ever grows, or gives way to a new one.
-            if len(known) + len(fresh) > REMEMBERED:
-                self._memory = dict(fresh)
-            else:
-                known.update(fresh)
+            self._memory.add(fresh)
             found = [fresh[q] if e is None else e for q, e in zip(asked, found, strict=True)]
         answers = iter(found)
         return [[e for _, e in zip(kernels, answers, strict=False) if e is not None] for kernels in networks]
 
+    @property
+    def memory(self) -> MemoryUsage:
+        """How the memory of estimates was used."""
+        return self._memory.usage
+
+    def forget(self) -> None:
+        """Forget all estimates, to see what they cost."""
+        self._memory.forget()
+
+    @cached_property
     def _pricing(self) -> Pricing:
         provider = self.target.provider.removesuffix("ExecutionProvider").lower()
         runtime = f"{self.target.runtime} {self.target.runtime_version} {provider}"
         provenance = Provenance(self.tables, self.version, runtime, self.protocol)
-        return Pricing(self.target.id, self.composition, self.intervals, self._power, provenance)
+        return Pricing(self.target.id, self.composition, self.intervals, PowerGuess.of(self.target), provenance)
 
     def save(self, folder: Path) -> None:
         """Write the artifact into ``folder``, which may exist but must be empty."""

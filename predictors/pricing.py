@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.ir import Graph
 from graphs.kernels import Kernel
 from predictors.composition import Composition
 from predictors.details import Details
@@ -16,6 +15,7 @@ from predictors.energy import EnergyEstimate, PowerGuess
 from predictors.errors import UnpriceableKernels
 from predictors.estimates import Estimate
 from predictors.intervals import Intervals
+from predictors.lowered import Lowered
 from predictors.ood import STRANGE_SHARE
 from predictors.prediction import SOURCES, Interval, KernelPrediction, Prediction, Provenance
 
@@ -36,20 +36,13 @@ class Pricing:
     provenance: Provenance
 
     def price(
-        self,
-        graph: Graph,
-        kernels: Sequence[Kernel],
-        estimates: Sequence[Estimate],
-        peak_memory_bytes: int | None,
-        *,
-        confidence: float,
-        details: Details | None = None,
-        strict: bool,
+        self, lowered: Lowered, estimates: Sequence[Estimate], *, confidence: float, strict: bool
     ) -> Prediction:
-        """The prediction for ``graph``, whose ``kernels`` have these ``estimates``; ``details`` keep the kernels.
+        """The prediction for a graph whose kernels have these ``estimates``; it lists them if ``lowered`` has details.
 
         Raises UnpriceableKernels with ``strict`` where some estimates are unsupported.
         """
+        kernels, details = lowered.kernels, lowered.details
         missing = [k.kind for k, e in zip(kernels, estimates, strict=True) if e.source == "unsupported"]
         if missing and strict:
             raise UnpriceableKernels(missing)
@@ -67,11 +60,11 @@ class Pricing:
             complete=not missing,
             latency_ms=latency,
             overhead_ms=overhead_ms,
-            throughput_per_s=_batch(graph) * 1e3 / total_ms if total_ms > 0 else 0.0,
+            throughput_per_s=lowered.batch * 1e3 / total_ms if total_ms > 0 else 0.0,
             energy_mj=self._energy(priced, added_ms, total_ms, profiled_us, sigma, confidence),
-            peak_memory_bytes=peak_memory_bytes,
+            peak_memory_bytes=lowered.peak_memory_bytes,
             flops=sum(e.flops for e in estimates),
-            parameters=graph.count_parameters(),
+            parameters=lowered.parameters,
             confidence=confidence,
             coverage=_coverage(estimates, priced, added_ms),
             out_of_distribution=strange_ms > STRANGE_SHARE * total_ms,
@@ -117,13 +110,6 @@ class Pricing:
                 )
             )  # fmt: skip
         return tuple(rows)
-
-
-def _batch(graph: Graph) -> int:
-    """The first dimension that all inputs share; 1 where they share none."""
-    leading = {graph.types[name].shape[0] if graph.types[name].shape else 1 for name in graph.inputs}
-    only = leading.pop() if len(leading) == 1 else 1
-    return only if isinstance(only, int) and only > 0 else 1
 
 
 def _coverage(estimates: Sequence[Estimate], priced: Sequence[Estimate], added_ms: Floats) -> dict[str, float]:

@@ -104,7 +104,7 @@ def test_asking_for_many_changes_nothing(trained: TrainedPredictor, predictor: P
 def test_threads_agree(predictor: Predictor) -> None:
     graphs = [sample("mbconv", seed) for seed in range(6)]
     expected = [predictor.predict(g).to_json() for g in graphs]
-    predictor._memory.clear()
+    predictor.forget()
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda g: predictor.predict(g).to_json(), graphs * 4))
     assert answers == expected * 4
@@ -123,7 +123,7 @@ def test_what_nobody_can_price_is_refused_by_name(predictor: Predictor, monkeypa
     monkeypatch.setattr("predictors.estimates.is_priceable", lambda kind: kind != "Erf")
     extra = {"op": "Erf", "name": "soft", "inputs": ["y"], "outputs": ["z"], "attributes": {}}
     graph = network(extra, outputs=("z",))
-    predictor._memory.clear()
+    predictor.forget()
     with pytest.raises(UnpriceableKernels, match="Erf") as caught:
         predictor.predict(graph)
     assert caught.value.operators == ("Erf",)
@@ -133,7 +133,7 @@ def test_what_nobody_can_price_is_refused_by_name(predictor: Predictor, monkeypa
     assert p.kernels is not None
     refused = [k for k in p.kernels if k.source == "unsupported"]
     assert [k.latency_ms for k in refused] == [None]
-    predictor._memory.clear()
+    predictor.forget()
 
 
 def test_odd_shapes_are_flagged(predictor: Predictor) -> None:
