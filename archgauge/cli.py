@@ -27,6 +27,7 @@ COMMANDS = {
     "train": "Train a predictor on tables that are there already.",
     "tables": "List, export and import lookup tables.",
     "predictors": "List and promote predictors.",
+    "keys": "Make, list and revoke API keys.",
     "db": "Look after the database.",
     "demo": "The whole way on nine real networks, in four minutes.",
 }

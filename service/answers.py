@@ -58,17 +58,18 @@ def parse_request(body: bytes) -> PredictionRequest:
     try:
         return PredictionRequest.model_validate_json(body)
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise invalid(error) from None
 
 
 def _validated(fields: dict[str, Any]) -> PredictionRequest:
     try:
         return PredictionRequest.model_validate(fields)
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise invalid(error) from None
 
 
-def _invalid(error: ValidationError) -> InvalidRequest:
+def invalid(error: ValidationError) -> InvalidRequest:
+    """What is wrong with a body, for whoever sent it."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return MalformedJson(found[0]["msg"])

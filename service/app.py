@@ -6,9 +6,10 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from service import logs, problems
+from service.auth import authenticate
 from service.context import RequestContext
 from service.limits import BodyLimit
 from service.openapi import install as install_openapi
@@ -47,6 +48,7 @@ def create_app(settings: Settings, *, dedicated: bool = False) -> FastAPI:
     app = FastAPI(
         title="ArchGauge", version="1", summary="What a neural architecture will cost on a device",
         description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan,
+        dependencies=[Depends(authenticate)],
     )  # fmt: skip
     problems.install(app)
     install_openapi(app)

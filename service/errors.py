@@ -5,7 +5,10 @@ ServiceError (Exception)
 │   ├── UnknownTarget
 │   ├── UnknownPredictor
 │   ├── UnknownTable
-│   └── UnknownPrediction
+│   ├── UnknownPrediction
+│   └── UnknownKey
+├── NotAuthenticated            no API key, or none that is valid
+├── Forbidden                   a key without the scope, or a service without keys asked from elsewhere
 ├── NoPredictor                 nothing was promoted yet: there is nobody to answer
 ├── NotPromotable               a predictor of an emulated target
 ├── ContentConflict             something else was sent before under the same name
@@ -21,6 +24,9 @@ ServiceError (Exception)
 ├── SlowBody                    a body that did not arrive in time
 ├── UnsupportedMedia            a content type or encoding that is not accepted
 ├── Overloaded                  more requests waiting than can be answered in time
+│   └── Stopping                … or none any more: the process is about to end
+├── TooManyRequests             more requests than one client may send in that time
+├── ClientGone                  the client does not wait for its answer any more
 ├── OutdatedDatabase            migrations are missing, or it is ahead of this version
 ├── DatabaseUnavailable         the database does not answer
 └── NotReady                    the service cannot answer now; ``checks`` says which part is not ok, and why
@@ -31,6 +37,7 @@ ServiceError (Exception)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 
 
 class ServiceError(Exception):
@@ -59,6 +66,20 @@ class UnknownTable(NotThere):
 
 class UnknownPrediction(NotThere):
     """No prediction is stored under that id."""
+
+
+class UnknownKey(NotThere):
+    """No API key has that id."""
+
+
+class NotAuthenticated(ServiceError):
+    """Nobody knows who asks."""
+
+    headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
+
+
+class Forbidden(ServiceError):
+    """Who asks may not."""
 
 
 class NoPredictor(ServiceError):
@@ -131,6 +152,22 @@ class UnsupportedMedia(ServiceError):
 
 class Overloaded(ServiceError):
     """Too many requests are waiting."""
+
+
+class Stopping(Overloaded):
+    """The process finishes what it has and takes nothing more."""
+
+
+class TooManyRequests(ServiceError):
+    """One client asks faster than it may; the header says when it may again."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.headers: Mapping[str, str] = {"Retry-After": str(max(ceil(retry_after_s), 1))}
+
+
+class ClientGone(ServiceError):
+    """The connection was closed while its request was worked on."""
 
 
 class OutdatedDatabase(ServiceError):

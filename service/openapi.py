@@ -12,11 +12,21 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from archgauge_client.wire import PredictionRequest, Problem
+from archgauge_client.wire_admin import KeyRequest
+from service.auth import is_public
 from service.problems import MEDIA_TYPE
 
 _REFERENCE = "#/components/schemas/{model}"
+_SECURITY = {
+    "APIKey": {
+        "type": "http", "scheme": "bearer",
+        "description": "A key made by `archgauge keys create`. As long as there is none, this machine needs none.",
+    }
+}  # fmt: skip
 _STATUS_TEXT = {
     400: "The body is not JSON, or does not decompress",
+    401: "An API key is needed; without any key the service answers its own machine only",
+    403: "The key does not have the scope that this needs",
     404: "Something asked for by name does not exist; `known` lists what does",
     408: "The body did not arrive in time",
     409: "Nothing was profiled and promoted yet",
@@ -38,13 +48,15 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def answer(description: str, example: dict[str, Any], model: Any = None) -> dict[int | str, dict[str, Any]]:
+def answer(
+    description: str, example: dict[str, Any], model: Any = None, status: int = 200
+) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of an endpoint that succeeds with ``example``; ``model`` where its return type does not say."""
     response: dict[str, Any] = {
         "description": description,
         "content": {"application/json": {"example": example}},
     }
-    return {200: response if model is None else {**response, "model": model}}
+    return {status: response if model is None else {**response, "model": model}}
 
 
 def body(media_type: str, model: str | None, examples: dict[str, Any]) -> dict[str, Any]:
@@ -69,17 +81,27 @@ def _complete(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, summary=app.summary, description=app.description, routes=app.routes
     )
     _, extra = models_json_schema(
-        [(PredictionRequest, "validation"), (Problem, "serialization")], ref_template=_REFERENCE
+        [(PredictionRequest, "validation"), (KeyRequest, "validation"), (Problem, "serialization")],
+        ref_template=_REFERENCE,
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in extra["$defs"].items():
         schemas.setdefault(name, schema)
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape of errors, which is never sent
         schemas.pop(name, None)
-    for path in document["paths"].values():
-        for operation in path.values():
+    document["components"]["securitySchemes"] = _SECURITY
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
             _answer_problems(operation)
+            _say_who_may(operation, is_public(path))
     return document
+
+
+def _say_who_may(operation: dict[str, Any], public: bool) -> None:
+    """Every endpoint runs `service.auth.authenticate`, which lets public ones pass."""
+    if not public:
+        operation["security"] = [{name: []} for name in _SECURITY]
+        operation["responses"] |= {str(status): problem_responses(status)[status] for status in (401, 403)}
 
 
 def _answer_problems(operation: dict[str, Any]) -> None:
@@ -92,8 +114,8 @@ def to_3_0(document: dict[str, Any]) -> dict[str, Any]:
     """A document of OpenAPI 3.1 in terms of 3.0.3."""
     info = {k: v for k, v in document["info"].items() if k != "summary"}
     converted = {**document, "openapi": "3.0.3", "info": info}
-    schemas = document["components"]["schemas"]
-    converted["components"] = {"schemas": {name: _schema(schema) for name, schema in schemas.items()}}
+    schemas = {name: _schema(schema) for name, schema in document["components"]["schemas"].items()}
+    converted["components"] = {**document["components"], "schemas": schemas}
     converted["paths"] = _schemas_within(document["paths"])
     return converted
 

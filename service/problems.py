@@ -52,6 +52,9 @@ TABLE: Mapping[type[BaseException], Kind] = {
     errors.UnknownPredictor: Kind(404, "unknown-predictor", "There is no such predictor"),
     errors.UnknownTable: Kind(404, "unknown-lookup-table", "There is no such lookup table"),
     errors.UnknownPrediction: Kind(404, "unknown-prediction", "There is no such prediction"),
+    errors.UnknownKey: Kind(404, "unknown-key", "There is no such API key"),
+    errors.NotAuthenticated: Kind(401, "not-authenticated", "An API key is needed"),
+    errors.Forbidden: Kind(403, "forbidden", "This is not allowed"),
     errors.NoPredictor: Kind(409, "no-predictor", "Nothing can be predicted yet"),
     errors.NotPromotable: Kind(409, "not-promotable", "The predictor must not be promoted"),
     errors.AliasInUse: Kind(409, "alias-in-use", "The alias is taken"),
@@ -67,6 +70,9 @@ TABLE: Mapping[type[BaseException], Kind] = {
         415, "unsupported-media-type", "The body has a type or encoding that is not accepted"
     ),
     errors.Overloaded: Kind(503, "overloaded", "Too many requests are waiting"),
+    errors.Stopping: Kind(503, "stopping", "The process is about to end"),
+    errors.TooManyRequests: Kind(429, "too-many-requests", "Requests come faster than this client may send them"),
+    errors.ClientGone: Kind(499, "client-gone", "The client closed the connection"),
     errors.TimeLimitExceeded: Kind(504, "time-limit", "The request took too long"),
     errors.OutdatedDatabase: Kind(503, "outdated-database", "The database has another schema"),
     errors.DatabaseUnavailable: Kind(

@@ -14,6 +14,9 @@ from uvicorn.supervisors import Multiprocess
 
 from service import logs
 from service.app import create_app
+from service.auth import is_loopback
+from service.errors import Forbidden
+from service.keys import list_keys
 from service.settings import Settings
 from service.store import Store
 
@@ -48,13 +51,29 @@ def url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def check_exposure(settings: Settings, listener: socket.socket) -> None:
+    """Upgrade the database, and refuse to answer strangers as long as it holds no API key.
+
+    Raises:
+        Forbidden: the socket can be reached from other machines.
+    """
+    with Store.open(settings.data_dir, settings.database_url) as store:
+        address = str(listener.getsockname()[0])
+        if is_loopback(address) or settings.allow_without_keys or list_keys(store.database):
+            return
+    raise Forbidden(
+        f"without API keys the service listens on this machine only, not on {address}; make one with "
+        "`archgauge keys create`, or set ARCHGAUGE_ALLOW_WITHOUT_KEYS=yes where everybody who can reach it may use it"
+    )
+
+
 def serve(settings: Settings, listener: socket.socket, workers: int = 1) -> None:
     """Answer requests until SIGINT or SIGTERM, then finish those under way.
 
-    Several ``workers`` are processes that share the socket, the database and the store.
+    Several ``workers`` are processes that share the socket, the database and the store. Raises as `check_exposure`.
     """
     logs.configure(settings.log_format, settings.log_level)
-    Store.open(settings.data_dir, settings.database_url).close()  # upgrades the database once for all workers
+    check_exposure(settings, listener)
     if workers == 1:
         uvicorn.Server(_config(create_app(settings, dedicated=True))).run(sockets=[listener])
         return

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import platformdirs
@@ -25,8 +25,10 @@ class Settings:
     """
 
     data_dir: Path
-    #: SQLAlchemy URL; empty for SQLite in the data directory.
-    database_url: str = ""
+    #: ``postgresql://…`` or ``sqlite:///…``; empty for SQLite in the data directory. It may hold a password.
+    database_url: str = field(default="", repr=False)
+    #: Answer everybody, from anywhere, as long as there are no API keys. Without, only this machine is answered then.
+    allow_without_keys: bool = False
     #: A body may have this many bytes, and as many again after decompression.
     max_body_bytes: int = 64 * MIB
     max_graph_nodes: int = 50_000
@@ -55,15 +57,15 @@ class Settings:
         """
         environment = os.environ if environment is None else environment
         values: dict[str, object] = {"data_dir": default_data_dir()}
-        for field in fields(cls):
-            text = environment.get(f"ARCHGAUGE_{field.name.upper()}")
+        for known in fields(cls):
+            text = environment.get(f"ARCHGAUGE_{known.name.upper()}")
             if text is not None:
-                values[field.name] = _parse(field.name, str(field.type), text)
+                values[known.name] = _parse(known.name, str(known.type), text)
         return cls(**{**values, **given})  # type: ignore[arg-type]
 
     def to_environment(self) -> dict[str, str]:
         """The variables from which `from_environment` makes these settings again, in another process."""
-        return {f"ARCHGAUGE_{field.name.upper()}": str(getattr(self, field.name)) for field in fields(self)}
+        return {f"ARCHGAUGE_{known.name.upper()}": str(getattr(self, known.name)) for known in fields(self)}
 
     @property
     def worker_threads(self) -> int:
@@ -78,8 +80,15 @@ def _processors() -> int:
 
 
 def _parse(name: str, kind: str, text: str) -> object:
-    parsers = {"Path": Path, "str": str, "int": int, "float": float}
+    parsers: dict[str, Callable[[str], object]] = {
+        "Path": Path, "str": str, "int": int, "float": float, "bool": _truth,
+    }  # fmt: skip
     try:
         return parsers[kind](text)
-    except ValueError as error:
-        raise ValueError(f"ARCHGAUGE_{name.upper()} must be a number, not {text!r}") from error
+    except (KeyError, ValueError) as error:
+        expected = "yes or no" if kind == "bool" else "a number"
+        raise ValueError(f"ARCHGAUGE_{name.upper()} must be {expected}, not {text!r}") from error
+
+
+def _truth(text: str) -> bool:
+    return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}[text.lower()]

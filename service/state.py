@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from service.engine import PricingEngine
+from service.keys import KeyRing
 from service.recorder import Recorder
 from service.settings import Settings
 from service.store import Store
@@ -23,6 +24,7 @@ class Service:
     engine: PricingEngine
     workers: Workers
     recorder: Recorder
+    keys: KeyRing
 
     @classmethod
     def start(cls, settings: Settings) -> Service:
@@ -34,6 +36,7 @@ class Service:
             engine=PricingEngine(store, settings),
             workers=Workers(settings.worker_threads, settings.max_waiting),
             recorder=Recorder(store.database, settings.max_stored_predictions),
+            keys=KeyRing(store.database, settings.refresh_s),
         )
 
     async def close(self) -> None:

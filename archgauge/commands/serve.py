@@ -27,7 +27,7 @@ def command(host: str, port: int, workers: int, data_dir: Path) -> None:
     from archgauge.errors import CommandError
     from archgauge.state import settings
     from service import listen, serve
-    from service.server import url
+    from service.server import check_exposure, url
 
     chosen = settings(data_dir)
     if sys.stderr.isatty() and "ARCHGAUGE_LOG_FORMAT" not in os.environ:
@@ -37,5 +37,6 @@ def command(host: str, port: int, workers: int, data_dir: Path) -> None:
     except OSError as error:
         raise CommandError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
     with listener:
+        check_exposure(chosen, listener)
         click.echo(f"ArchGauge answers on {url(listener)} (documentation: /docs); Ctrl-C stops it", err=True)
         serve(chosen, listener, workers)

@@ -1,6 +1,7 @@
 """The database: connections, schema, migrations and repositories. SQLAlchemy is used nowhere else."""
 
 from service.db.engine import Database, sqlite_url
+from service.db.keys import ApiKeys, KeyRecord
 from service.db.measurements import ChunkRecord, Measurements
 from service.db.migrate import current_revision, upgrade
 from service.db.migrations import HEAD
@@ -10,8 +11,10 @@ from service.db.versions import Versions
 
 __all__ = [
     "HEAD",
+    "ApiKeys",
     "ChunkRecord",
     "Database",
+    "KeyRecord",
     "Measurements",
     "PredictionRecord",
     "Predictions",

@@ -29,6 +29,8 @@ POOL_TIMEOUT_S = 10.0
 
 #: Execution option by which a connection says that its transaction will write.
 WRITES = "archgauge_writes"
+#: And by which one says that the operating system may sync it later.
+LAZY = "archgauge_lazy"
 
 
 class Database:
@@ -43,6 +45,7 @@ class Database:
         self.is_postgresql = self.engine.dialect.name == "postgresql"
         self._reader = _reading(self.engine)
         self._writer = self.engine.execution_options(**{WRITES: True})
+        self._lazy_writer = self.engine.execution_options(**{WRITES: True, LAZY: True})
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -55,6 +58,22 @@ class Database:
         """A session whose changes are on disk when the block is left, or gone if it raises."""
         with _available(), Session(self._writer) as session, session.begin():
             yield session
+
+    @contextmanager
+    def write_lazily(self) -> Iterator[Session]:
+        """As `write`, but on SQLite what is written is only in the hands of the operating system when the block is left.
+
+        The death of a process cannot take it; a power failure can, until `sync`. PostgreSQL commits as ever.
+        """
+        with _available(), Session(self._lazy_writer) as session, session.begin():
+            yield session
+
+    def sync(self) -> None:
+        """Put on disk what was written lazily."""
+        if not self.is_postgresql:
+            with _available(), self.engine.connect() as connection:
+                raw: Any = connection.connection.driver_connection
+                raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # syncs the log, outside of any transaction
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

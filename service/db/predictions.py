@@ -27,6 +27,8 @@ class Predictions:
             self._session.execute(insert(PredictionRow), rows)
 
     def get(self, prediction_id: str) -> PredictionRecord | None:
+        if "\0" in prediction_id:  # PostgreSQL refuses the question
+            return None
         row = self._session.get(PredictionRow, prediction_id)
         if row is None:
             return None

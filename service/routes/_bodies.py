@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TypeVar
 
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
+from service.answers import invalid
 from service.errors import SlowBody, UnsupportedMedia
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 async def read_json(request: Request, limit_s: float) -> bytes:
@@ -20,6 +25,20 @@ async def read_json(request: Request, limit_s: float) -> bytes:
     if media_type not in ("", "application/json") and not media_type.endswith("+json"):
         raise UnsupportedMedia(f"this endpoint takes application/json, not {media_type}")
     return await _read(request, limit_s)
+
+
+async def read_model(request: Request, model: type[_Model], limit_s: float) -> _Model:
+    """A JSON body as a request of the API.
+
+    Raises:
+        MalformedJson, InvalidRequest: it is not one.
+        UnsupportedMedia, SlowBody: as `read_json`.
+    """
+    data = await read_json(request, limit_s)
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        raise invalid(error) from None
 
 
 async def read_onnx(request: Request, limit_s: float) -> bytes:
