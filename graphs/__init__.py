@@ -11,7 +11,15 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from graphs.errors import GraphError, InvalidGraph, MissingValue, UnboundDimension, UnsupportedOperator
+from graphs.errors import (
+    GraphError,
+    InvalidChoices,
+    InvalidGraph,
+    InvalidSearchSpace,
+    MissingValue,
+    UnboundDimension,
+    UnsupportedOperator,
+)
 from graphs.kernels import Kernel, Operand
 
 if TYPE_CHECKING:
@@ -45,10 +53,11 @@ _HOMES = {
 }  # fmt: skip
 
 __all__ = [
-    "Graph", "GraphError", "InvalidGraph", "Kernel", "LoweringProfile", "MemoryUse", "MissingValue", "Node", "Operand",
-    "Parameter", "TensorType", "UnboundDimension", "UnsupportedOperator", "bind", "bytes_read", "bytes_written",
-    "flops", "graph_hash", "infer", "kernel_graph", "kernels_of", "lower", "memory_over_time", "memory_use", "optimise",
-    "peak_memory", "prepare", "read", "read_json", "read_onnx", "validate", "write_json", "write_onnx",
+    "Graph", "GraphError", "InvalidChoices", "InvalidGraph", "InvalidSearchSpace", "Kernel", "LoweringProfile",
+    "MemoryUse", "MissingValue", "Node", "Operand", "Parameter", "TensorType", "UnboundDimension",
+    "UnsupportedOperator", "bind", "bytes_read", "bytes_written", "flops", "graph_hash", "infer", "kernel_graph",
+    "kernels_of", "lower", "memory_over_time", "memory_use", "optimise", "peak_memory", "prepare", "read", "read_json",
+    "read_onnx", "validate", "write_json", "write_onnx",
 ]  # fmt: skip
 
 

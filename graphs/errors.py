@@ -4,7 +4,9 @@ GraphError (ValueError)
 ├── InvalidGraph            cycles, undefined or twice-defined tensors, shapes that do not fit, absurd sizes
 ├── UnboundDimension        a symbolic dimension that nothing binds; ``dimension`` names it
 ├── UnsupportedOperator     operators that nobody knows; ``operators`` lists them
-└── MissingValue            a constant whose value decides a shape, but is not in the file; ``tensor`` names it
+├── MissingValue            a constant whose value decides a shape, but is not in the file; ``tensor`` names it
+├── InvalidSearchSpace      a search space that contradicts itself
+└── InvalidChoices          choices that are none of a search space's
 """
 
 from __future__ import annotations
@@ -42,3 +44,11 @@ class MissingValue(GraphError):
     def __init__(self, tensor: str, message: str) -> None:
         super().__init__(message)
         self.tensor = tensor
+
+
+class InvalidSearchSpace(GraphError):
+    """The description of a search space is wrong; the message says where."""
+
+
+class InvalidChoices(GraphError):
+    """Choices that do not name an architecture of the search space."""
