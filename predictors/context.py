@@ -32,11 +32,20 @@ HOT: Context = (LOWEST, LOWEST, LOWEST)
 _Type = tuple[str, tuple[int, ...]]
 
 
-def contexts_of(kernels: Sequence[Kernel]) -> list[Context]:
-    """`COLUMNS` of every kernel of a run, which are in order of execution."""
-    sizes = [_touched(kernel) for kernel in kernels]
-    run = sum(sizes)
-    last = _rounded(run)
+def traffic_of(kernel: Kernel) -> int:
+    """Bytes that a kernel touches in a run: all operands; none for views."""
+    if kernel.kind in VIEWS:
+        return 0
+    return sum(map(_nbytes, kernel.inputs)) + sum(map(_nbytes, kernel.outputs))
+
+
+def contexts_of(kernels: Sequence[Kernel], run: int | None = None) -> list[Context]:
+    """`COLUMNS` of every kernel of a run, which are in order of execution; ``run`` is given where the bytes that the
+    run touches are to be taken for others than the kernels' own.
+    """
+    sizes = [traffic_of(kernel) for kernel in kernels]
+    run = sum(sizes) if run is None else run
+    last = rounded(run)
     clock = 0
     #: By type, when the tensors made so far were touched last, the newest at the end.
     tensors: dict[_Type, list[int]] = {}
@@ -57,7 +66,7 @@ def contexts_of(kernels: Sequence[Kernel]) -> list[Context]:
             since_oldest = max(since_oldest, since)
             if operand.elements > largest:
                 largest, since_largest = operand.elements, since
-        contexts.append((_rounded(since_largest), _rounded(since_oldest), last))
+        contexts.append((rounded(since_largest), rounded(since_oldest), last))
         clock += size
         view = kernel.kind in VIEWS
         for kind, count in used.items():
@@ -76,16 +85,10 @@ def context_columns(contexts: Sequence[Context]) -> NDArray[np.float32]:
     return np.array(contexts, dtype=np.float32).reshape(-1, len(COLUMNS))
 
 
-def _touched(kernel: Kernel) -> int:
-    """Bytes of all operands; none for views."""
-    if kernel.kind in VIEWS:
-        return 0
-    return sum(map(_nbytes, kernel.inputs)) + sum(map(_nbytes, kernel.outputs))
-
-
 def _nbytes(operand: Operand | None) -> int:
     return operand.nbytes if operand is not None else 0
 
 
-def _rounded(size: int) -> int:
+def rounded(size: int) -> int:
+    """Binary logarithm of a number of bytes as contexts have it."""
     return min(max(size.bit_length(), LOWEST), HIGHEST)

@@ -16,11 +16,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from math import exp
 from statistics import NormalDist
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lookup_tables.targets import Target
+
+Floats = NDArray[np.float64]
 
 #: (pattern of vendor, model and architecture, watts per busy core, share of them that an idle core draws)
 _CORES: tuple[tuple[str, float, float], ...] = (
@@ -82,6 +86,11 @@ class PowerGuess:
 
     def whole(self, net_mj: float, latency_ms: float, latency_sigma: float, confidence: float) -> EnergyEstimate:
         """The energy of a run from the sum over kernels; the interval adds the latency's uncertainty."""
-        spread = NormalDist().inv_cdf(0.5 + confidence / 2.0) * (_SIGMA**2 + latency_sigma**2) ** 0.5
-        factor = exp(spread)
+        factor = float(factor_of(latency_sigma, confidence))
         return EnergyEstimate(net_mj, net_mj / factor, net_mj * factor, net_mj + self.idle_w * latency_ms)
+
+
+def factor_of(latency_sigma: float | Floats, confidence: float) -> Floats:
+    """How far up (times) and down (divided by) an interval of energy reaches, elementwise."""
+    spread = NormalDist().inv_cdf(0.5 + confidence / 2.0) * np.sqrt(_SIGMA**2 + np.square(latency_sigma))
+    return np.asarray(np.exp(spread), dtype=np.float64)

@@ -107,8 +107,13 @@ def whole_sigma(time_us: Floats, sigma: Floats, correlation: float, floor: float
     if total <= 0.0:
         return floor
     parts = time_us / total * sigma
-    variance = correlation * float(np.sum(parts)) ** 2 + (1.0 - correlation) * float(np.sum(parts**2))
-    return float(np.sqrt(variance + floor**2))
+    return float(sigma_of_sums(np.sum(parts), np.sum(parts**2), correlation, floor))
+
+
+def sigma_of_sums(linear: Floats, squares: Floats, correlation: float, floor: float) -> Floats:
+    """`whole_sigma` from sums over parts: of shares of the time times sigma, and of their squares; elementwise."""
+    variance = correlation * linear**2 + (1.0 - correlation) * squares
+    return np.asarray(np.sqrt(variance + floor**2), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
