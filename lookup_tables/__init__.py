@@ -21,10 +21,12 @@ from lookup_tables.records import ERROR_KINDS, MODES, ErrorKind, Measurement, Mo
 from lookup_tables.targets import DeviceFingerprint, Target
 
 if TYPE_CHECKING:
+    from lookup_tables.sentinel import SentinelReading, sentinel_history
     from lookup_tables.tables import Table, TableVersion, list_tables, read_manifest, read_table, write_table
     from lookup_tables.transfer import export_table, import_table
 
 _LAZY = {
+    "SentinelReading": "sentinel", "sentinel_history": "sentinel",
     "Table": "tables", "TableVersion": "tables", "list_tables": "tables", "read_manifest": "tables",
     "read_table": "tables", "write_table": "tables", "export_table": "transfer", "import_table": "transfer",
 }  # fmt: skip
@@ -47,6 +49,7 @@ __all__ = [
     "Plan",
     "PlanItem",
     "PlanMode",
+    "SentinelReading",
     "Split",
     "Table",
     "TableNotFound",
@@ -59,6 +62,7 @@ __all__ = [
     "list_tables",
     "read_manifest",
     "read_table",
+    "sentinel_history",
     "write_table",
 ]
 

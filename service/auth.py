@@ -63,7 +63,7 @@ async def authenticate(request: Request) -> None:
     bearer = _bearer(request)
     principal = await service.keys.check(request.cookies.get(COOKIE) if bearer is None else bearer)
     if bearer is None:
-        _refuse_other_sites(request)
+        refuse_other_sites(request)
     if principal is None:
         if not (service.settings.allow_without_keys or _is_local(request)):
             raise Forbidden(
@@ -92,10 +92,13 @@ def _bearer(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def _refuse_other_sites(request: Request) -> None:
+def refuse_other_sites(request: Request) -> None:
     """A browser sends a cookie, or reaches a service without keys, for whatever page it shows; it tells which one.
 
     What changes something must come from a page of ours, or from no page at all.
+
+    Raises:
+        Forbidden: it does not.
     """
     origin = request.headers.get("origin")
     if origin is None or request.method in ("GET", "HEAD"):

@@ -1,6 +1,18 @@
 """The endpoints, one subject per file."""
 
-from service.routes import docs, health, keys, lookup_tables, pages, predictions, predictors, targets
+from service.routes import (
+    docs,
+    health,
+    keys,
+    lookup_tables,
+    pages,
+    pages_compare,
+    pages_session,
+    pages_targets,
+    predictions,
+    predictors,
+    targets,
+)
 
 ROUTERS = (
     predictions.router,
@@ -11,6 +23,9 @@ ROUTERS = (
     health.router,
     docs.router,
     pages.router,
+    pages_compare.router,
+    pages_targets.router,
+    pages_session.router,
 )
 
 __all__ = ["ROUTERS"]

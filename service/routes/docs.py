@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 from swagger_ui_bundle import swagger_ui_path  # type: ignore[import-untyped]
 
 from service import examples
-from service.ui import render, static_file
+from service.ui import assets, render
 
 router = APIRouter(include_in_schema=False)
 
@@ -37,7 +37,7 @@ async def example() -> Response:
     return Response(examples.tiny_onnx(), media_type="application/octet-stream")
 
 
-@router.get("/static/{name}")
-def static(name: str) -> FileResponse:
+@router.get("/static/{version}/{name}")
+def static(version: str, name: str, request: Request) -> Response:
     """A file of our own pages."""
-    return static_file(name)
+    return assets.response(version, name, request.headers.get("accept-encoding", ""))

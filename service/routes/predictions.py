@@ -82,6 +82,11 @@ def get_prediction(
     prediction_id: Annotated[str, Path(examples=[examples.PREDICTION_ID])], service: CurrentService
 ) -> Response:
     """Exactly the answer that was given. Only the newest predictions are kept, 100,000 of them by default."""
+    return _response(stored(service, prediction_id))
+
+
+def stored(service: Service, prediction_id: str) -> PredictionRecord:
+    """The record of a stored prediction; raises UnknownPrediction where there is none."""
     with service.store.database.read() as session:
         record = Predictions(session).get(prediction_id)
     if record is None:
@@ -89,7 +94,7 @@ def get_prediction(
             f"no prediction is stored under {prediction_id!r}; "
             f"the newest {service.settings.max_stored_predictions:,} are kept"
         )
-    return _response(record)
+    return record
 
 
 async def _answer(service: Service, work: PredictionWork) -> Response:

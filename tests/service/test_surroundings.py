@@ -21,6 +21,7 @@ from service.problems import TABLE, kind_of, problem_of
 from service.server import in_background
 from service.settings import Settings
 from service.store import Store
+from service.ui import assets
 
 Check = Callable[..., dict[str, Any]]
 
@@ -33,7 +34,9 @@ def test_paths_and_methods_that_are_not_there(http: httpx.Client, check_problem:
     assert response.headers["allow"] == "GET"
 
 
-@pytest.mark.parametrize("path", ["/docs/assets/index.html", "/docs/assets/..%2f__init__.py", "/static/..%2fapp.py"])
+@pytest.mark.parametrize(
+    "path", ["/docs/assets/index.html", "/docs/assets/..%2f__init__.py", "/static/x/..%2fapp.py", "/static/x/app.py"]
+)
 def test_only_listed_files_are_served(http: httpx.Client, path: str) -> None:
     assert http.get(path).status_code == 404
 
@@ -80,17 +83,18 @@ def test_pages_have_no_inline_code_and_nothing_foreign(http: httpx.Client, path:
 
 
 def test_documentation_shows_our_description(http: httpx.Client) -> None:
-    assert "SwaggerUIBundle" in http.get("/static/docs.js").text
+    assert "SwaggerUIBundle" in http.get(assets.url("docs.js")).text
     assert len(http.get("/docs/assets/swagger-ui-bundle.js").content) > 500_000
 
 
 def test_names_on_pages_are_escaped(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>"
     with Store.open(tmp_path) as store:
-        store.register_target(Target(DeviceFingerprint("CPU"), runtime=evil, runtime_version="1"), alias=evil)
+        target = store.register_target(Target(DeviceFingerprint(evil), runtime=evil, runtime_version="1"), alias=evil)
     with in_background(Settings(data_dir=tmp_path)) as url:
-        page = httpx.get(url).text
-    assert "<script" not in page and "&lt;script&gt;" in page
+        pages = [httpx.get(f"{url}/targets").text, httpx.get(f"{url}/targets/{target.id}").text]
+    for page in pages:
+        assert "<script>" not in page and "&lt;script&gt;" in page
 
 
 def test_a_page_without_targets_says_what_to_do(tmp_path: Path) -> None:

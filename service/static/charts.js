@@ -1,0 +1,46 @@
+// What the charts have in common: colours from the style sheet, in dark and light, and figures with units.
+
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const drawn = [];
+
+export const COLOURS = 7;
+export const colour = (index) => style(`plot-${index + 1}`);
+export { style };
+
+/** Three significant digits, with thousands separated. */
+export function digits(value) {
+  if (value === null || value === undefined) return "–";
+  return value.toLocaleString("en", { maximumSignificantDigits: 3 });
+}
+
+/** Names come from models: nothing in them may be markup, which plotly.js understands in part. */
+export const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+/** The last part of a kernel kind. */
+export const operator = (kind) => kind.split(".").at(-1);
+
+export function axis(title, more = {}) {
+  return {
+    title: { text: title, standoff: 8, font: { size: 12 } }, gridcolor: style("line"), linecolor: style("strong-line"),
+    zeroline: false, ticks: "outside", tickcolor: style("line"), automargin: true, ...more,
+  };
+}
+
+/** Draw a chart, and draw it anew when the colour scheme changes; `make` returns {data, layout}. */
+export function draw(id, make) {
+  const place = document.getElementById(id);
+  if (!place || typeof Plotly === "undefined") return;
+  const render = () => {
+    const { data, layout } = make();
+    const font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: style("quiet") };
+    Plotly.react(place, data, {
+      margin: { l: 8, r: 8, t: 8, b: 8 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font,
+      hoverlabel: { bgcolor: style("raised"), bordercolor: style("strong-line"), font: { ...font, color: style("text") }, align: "left" },
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 12 } }, dragmode: false, ...layout,
+    }, { displayModeBar: false, responsive: true });
+  };
+  render();
+  drawn.push(render);
+}
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach((render) => render()));

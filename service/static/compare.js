@@ -1,0 +1,42 @@
+// The chart of a comparison: one colour per target, the models on its front joined by a line.
+import "./copying.js";
+import { axis, colour, COLOURS, digits, draw, plain } from "./charts.js";
+
+const place = document.getElementById("scatter");
+
+draw("scatter", () => {
+  const points = JSON.parse(place.dataset.points).filter((p) => p.x !== null && p.y !== null);
+  const targets = [...new Set(points.map((p) => p.target))];
+  const data = targets.flatMap((target, index) => {
+    const mine = points.filter((p) => p.target === target);
+    const shade = colour(index % COLOURS);
+    const front = mine.filter((p) => p.front).sort((a, b) => a.x - b.x || a.y - b.y);
+    return [line(front, shade), dots(mine, target, shade)];
+  });
+  const margin = { rangemode: "tozero" };
+  return {
+    data, layout: {
+      hovermode: "closest", showlegend: targets.length > 1,
+      xaxis: axis(plain(place.dataset.x), margin), yaxis: axis(plain(place.dataset.y)),
+    },
+  };
+});
+
+function line(front, shade) {
+  return {
+    x: front.map((p) => p.x), y: front.map((p) => p.y), mode: "lines", hoverinfo: "skip", showlegend: false,
+    line: { color: shade, width: 1.5, dash: "dot" },
+  };
+}
+
+function dots(points, target, shade) {
+  const known = points.every((p) => p.lower !== null && p.upper !== null);
+  return {
+    name: plain(target), mode: points.length > 40 ? "markers" : "markers+text", cliponaxis: false,
+    x: points.map((p) => p.x), y: points.map((p) => p.y), text: points.map((p) => plain(p.model)), textposition: "top center",
+    textfont: { size: 11 },
+    hovertemplate: points.map((p) => `${plain(p.model)}<br>${plain(place.dataset.x)}: ${digits(p.x)}<br>${plain(place.dataset.y)}: ${digits(p.y)}${p.front ? "<br>on the front" : ""}<extra></extra>`),
+    marker: { color: shade, size: 10, symbol: points.map((p) => (p.front ? "circle" : "circle-open")), line: { color: shade, width: 1.5 } },
+    error_x: known ? { type: "data", symmetric: false, array: points.map((p) => p.upper - p.x), arrayminus: points.map((p) => p.x - p.lower), color: shade, thickness: 1, width: 3 } : { visible: false },
+  };
+}

@@ -1,0 +1,33 @@
+"""The dashboard: templates that escape every value, the files beside them, and what pages show of stored data.
+
+`formats` writes numbers, `assets` serves files, the other modules make what the templates need out of answers, reports
+and manifests. Pages hold no inline script or style; what moves is in ``service/static``.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from service.ui import assets, formats
+
+_TEMPLATES = Path(__file__).parent.parent / "templates"
+
+
+def render(template: str, status: int = 200, **values: object) -> HTMLResponse:
+    """A template of ``service/templates`` as a response."""
+    return HTMLResponse(_environment().get_template(template).render(values), status, {"Cache-Control": "no-cache"})
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters.update(formats.FILTERS)
+    environment.globals["static"] = assets.url
+    return environment
