@@ -12,7 +12,7 @@ FREE = frozenset({
     "ratio", "cubic_coeff_a", "extrapolation_value", "value_int", "value_float", "min", "max", "spatial",
     "mean", "stash_type", "allowzero", "auto_pad", "channels", "noop_with_empty_axes", "detect_positive",
     "detect_negative", "output_dtype", "fmod", "end", "start", "opset", "num_outputs", "activation_alpha",
-    "activation_beta", "activation_gamma", "activations", "clip",
+    "activation_beta", "activation_gamma", "activations", "clip", "qk_norm_epsilon",
 })  # fmt: skip
 
 #: Constant inputs whose value decides the cost and is not visible in the output shape.
@@ -51,6 +51,23 @@ DEFAULTS: dict[str, dict[str, KernelAttribute]] = {
     "LSTM": {"direction": "forward", "layout": 0, "input_forget": 0},
     "GRU": {"direction": "forward", "layout": 0, "linear_before_reset": 0},
     "RNN": {"direction": "forward", "layout": 0},
+}  # fmt: skip
+
+#: Defaults of operators of com.microsoft: the runtime spells them out when it writes a graph, models leave them away.
+CONTRIB_DEFAULTS: dict[str, dict[str, KernelAttribute]] = {
+    "Attention": {"unidirectional": 0, "do_rotary": 0, "past_present_share_buffer": 0, "rotary_embedding_dim": 0},
+    "QAttention": {"unidirectional": 0, "do_rotary": 0, "past_present_share_buffer": 0},
+    "MultiHeadAttention": {"unidirectional": 0},
+    "GroupQueryAttention": {
+        "sliding_window_cache": 0, "causal": 1, "local_window_size": -1, "qk_output": 0, "smooth_softmax": -1,
+        "k_quant_type": "NONE", "v_quant_type": "NONE", "do_rotary": 0, "rotary_interleaved": 0,
+    },
+    "RotaryEmbedding": {"interleaved": 0, "is_packed_batching": 0, "num_heads": 0, "rotary_embedding_dim": 0},
+    "MatMulNBits": {"weight_prepacked": 0, "accuracy_level": 0},
+    "TransposeMatMul": {"transA": 0, "transB": 0}, "GatherBlockQuantized": {"gather_axis": 0},
+    "GridSample": {"align_corners": 0, "mode": "bilinear", "padding_mode": "zeros"},
+    "MaxpoolWithMask": {"storage_order": 0}, "CropAndResize": {"mode": "bilinear"},
+    "MatMulBnb4": {"transB": 1, "training_mode": 0}, "Trilu": {"upper": 1}, "Pad": {"mode": "constant"},
 }  # fmt: skip
 
 #: Reductions over axes.

@@ -12,7 +12,15 @@ from functools import cache
 
 import numpy as np
 
-from graphs.canonical import AVERAGE_POOL_WITH_DILATIONS, DEFAULTS, FREE, REDUCTIONS, VALUE_INPUTS, WINDOWED
+from graphs.canonical import (
+    AVERAGE_POOL_WITH_DILATIONS,
+    CONTRIB_DEFAULTS,
+    DEFAULTS,
+    FREE,
+    REDUCTIONS,
+    VALUE_INPUTS,
+    WINDOWED,
+)
 from graphs.ir import Attribute, Graph, Node, TensorType
 from graphs.kernels import Kernel, KernelAttribute, Operand
 from graphs.windows import resolved_window
@@ -64,7 +72,9 @@ def _attributes(node: Node) -> Attributes:
     """Defaults are filled in where `DEFAULTS` names them; others of the standard are left out."""
     filled = DEFAULTS.get(node.op, {})
     attributes: Attributes = dict(filled)
-    spelled_out = {} if node.domain or not node.attributes else _standard_defaults(node.op)
+    spelled_out: Attributes = {}
+    if node.attributes:
+        spelled_out = CONTRIB_DEFAULTS.get(node.op, {}) if node.domain else _standard_defaults(node.op)
     for name, value in node.attributes.items():
         if name in FREE:
             continue

@@ -58,6 +58,13 @@ def _read_graph(proto: GraphProto, graph: Graph, nested: bool = False) -> None:
     for sparse in proto.sparse_initializer:
         shape = TensorType(element_type(sparse.values.data_type), tuple(sparse.dims))
         parameters[sparse.values.name] = Parameter(shape)
+def read_body(proto: GraphProto) -> Graph:
+    """A graph inside of another one: the body of a control operator, or of an operator that is a function."""
+    body = Graph(proto.name, {})
+    _read_graph(proto, body, nested=True)
+    return body
+
+
     for info in proto.input:
         if info.name not in parameters:
             graph.inputs.append(info.name)
@@ -159,9 +166,7 @@ def _rare_attribute(proto: AttributeProto) -> Attribute:
             raise MissingValue(proto.name, f"the data of the tensor in attribute {proto.name!r} is not in the file")
         return value
     if kind == AttributeProto.GRAPH:
-        body = Graph(proto.g.name, {})
-        _read_graph(proto.g, body, nested=True)
-        return body
+        return read_body(proto.g)
     raise InvalidGraph(f"attribute {proto.name!r} is of a kind that is not supported ({kind})")
 
 

@@ -5,6 +5,7 @@ own inference (`fallback`). Values of constants are computed on the way (`values
 """
 
 from graphs.inference import (
+    contrib,
     conv_pool,
     elementwise,
     indexing,
@@ -22,6 +23,6 @@ from graphs.inference.call import RULES, Call, rule
 from graphs.inference.engine import infer
 
 __all__ = [
-    "RULES", "Call", "conv_pool", "elementwise", "indexing", "infer", "matmul", "microsoft", "nchwc", "normalise",
-    "quantize", "recurrent", "reduce", "rule", "shape_ops", "transformer",
+    "RULES", "Call", "contrib", "conv_pool", "elementwise", "indexing", "infer", "matmul", "microsoft", "nchwc",
+    "normalise", "quantize", "recurrent", "reduce", "rule", "shape_ops", "transformer",
 ]  # fmt: skip

@@ -20,26 +20,36 @@ from graphs.structure import bodies_read, check_size, reads
 #: Values of up to this many elements are computed on the way, since a small one may come of them again.
 MAX_COMPUTED_ELEMENTS = 1 << 16
 
-#: Constants of these are not folded: onnxruntime keeps them, or they are not functions of their inputs.
+#: Constants of these (and of contrib operators) are not folded: onnxruntime keeps them, or they are no functions.
 NOT_FOLDED = frozenset({
-    "QuantizeLinear", "DequantizeLinear", "com.microsoft.QuantizeLinear", "com.microsoft.DequantizeLinear",
+    "QuantizeLinear", "DequantizeLinear",
     "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli",
     "If", "Loop", "Scan",
 })  # fmt: skip
 
 _REARRANGING = frozenset({
+#: Operators on float16 that onnxruntime's processor kernels can do, and which it therefore folds; others it runs.
+HALF_FOLDED = frozenset({
+    "BitCast", "Cast", "CastLike", "Clip", "Compress", "Concat", "ConstantOfShape", "Dropout", "Expand", "Flatten",
+    "Gather", "GatherElements", "GatherND", "Identity", "IsInf", "IsNaN", "LayerNormalization", "Max", "Min", "Mod",
+    "RMSNormalization", "Reshape", "ReverseSequence", "RotaryEmbedding", "Round", "Scatter", "ScatterElements",
+    "ScatterND", "Shape", "Shrink", "Sign", "Size", "Slice", "Split", "Squeeze", "TensorScatter", "Transpose",
+    "Unsqueeze",
+})  # fmt: skip
+
     "Expand", "Flatten", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
 })  # fmt: skip
 
 
-def infer(graph: Graph) -> Graph:
+def infer(graph: Graph, *, fold: bool = True) -> Graph:
     """A graph with the static types of all tensors, in which only what depends on the inputs is computed.
 
     Input types must be static (see `bind`). A node all of whose inputs are constants becomes a parameter, and so
-    does the shape of anything; nodes that nothing needs disappear. Raises InvalidGraph where shapes do not fit,
-    MissingValue where the value of a constant decides a shape but is not known, UnsupportedOperator.
+    does the shape of anything; nodes that nothing needs disappear. Without ``fold`` all nodes stay: what a runtime has
+    not folded, it computes in every run. Raises InvalidGraph where shapes do not fit, MissingValue where the value of
+    a constant decides a shape but is not known, UnsupportedOperator.
     """
-    inference = _Inference(graph)
+    inference = _Inference(graph, fold=fold)
     for name in graph.inputs:
         if not graph.types[name].is_static:
             shape = list(graph.types[name].shape)
@@ -53,9 +63,12 @@ def infer(graph: Graph) -> Graph:
 class _Inference:
     """What is known of a graph on the way through it; a body sees what is known of the graph around it."""
 
-    def __init__(self, graph: Graph, outer: _Inference | None = None) -> None:
+    def __init__(self, graph: Graph, outer: _Inference | None = None, *, fold: bool = True) -> None:
         self.graph = graph
         self.opset: dict[str, int] = graph.opset if outer is None else outer.opset
+        self.fold = fold
+        #: Constants that nodes make which were not folded.
+        self.made: set[str] = set()
         self.block = block_size(graph)
         self.parameters: dict[str, Parameter] = {**(outer.parameters if outer else {}), **graph.parameters}
         self.types: dict[str, TensorType] = {} if outer is None else dict(outer.types)
@@ -71,9 +84,9 @@ class _Inference:
         if self.renamed and not self.renamed.keys().isdisjoint(node.inputs):
             node = node.copy()
             node.inputs = [self.renamed.get(n, n) for n in node.inputs]
-        if node.op == "Identity" and not node.domain and self._alias(node):
+        if node.op == "Identity" and not node.domain and self.fold and self._alias(node):
             return
-        if node.op == "If" and not node.domain:
+        if node.op == "If" and not node.domain and self.fold:
             body = conditions.known_branch(node, self.parameters)
             if body is not None:
                 self._inline(node, body)
@@ -127,7 +140,7 @@ class _Inference:
 
     def _body(self, body: Graph, inputs: Sequence[TensorType]) -> Sequence[TensorType]:
         """The types of a body's outputs."""
-        inner = _Inference(body, self)
+        inner = _Inference(body, self, fold=self.fold)
         inner.types.update(zip(body.inputs, inputs, strict=True))
         for name in body.inputs:
             inner.parameters.pop(name, None)
@@ -143,7 +156,7 @@ class _Inference:
             for name in node.inputs:
                 if name and name not in parameters:
                     return False
-            if kind in NOT_FOLDED:
+            if kind in NOT_FOLDED or node.domain:
                 return False
         values: Sequence[Value | None] | None = None
         if max(prod(t.dims) for t in types) <= MAX_COMPUTED_ELEMENTS:
@@ -154,8 +167,19 @@ class _Inference:
         for index, name in enumerate(node.outputs):
             if name:
                 value = values[index] if values is not None and index < len(values) else None
-                parameters[name] = Parameter(types[index], value, self._fill(node))
-        return True
+                parameters[name] = Parameter(types[index], value, self._fill(node), folded_share(node, parameters))
+        folded = self.fold and not self._is_left(node)
+        if not folded:
+            self.made.update(filter(None, node.outputs))
+        return folded
+
+    def _is_left(self, node: Node) -> bool:
+        """Whether onnxruntime leaves a node of constants in the graph, though its value is known."""
+        if node.op in ("Shape", "Size"):
+            return False
+        if not self.made.isdisjoint(node.inputs):
+            return True
+        return node.op not in HALF_FOLDED and any(self.types[n].dtype == "float16" for n in node.inputs if n)
 
     def _fill(self, node: Node) -> float | None:
         """The number that a constant consists of: of ConstantOfShape, or of something filled that was rearranged."""
@@ -173,7 +197,7 @@ class _Inference:
                 kept.append(node)
                 needed.update(reads(node))
         kept.reverse()
-        parameters = {name: _small(p) for name, p in self.parameters.items() if name in needed}
+        parameters = {n: _small(p) for n, p in self.parameters.items() if n in needed and n not in self.made}
         wanted = needed.union(self.graph.inputs, *(n.outputs for n in kept))
         types = {name: t for name, t in self.types.items() if name in wanted}
         graph = self.graph

@@ -27,7 +27,8 @@ def _gather_elements(call: Call) -> Sequence[TensorType]:
 
 
 @rule("GatherND")
-def _gather_nd(call: Call) -> Sequence[TensorType]:
+def gather_nd(call: Call) -> Sequence[TensorType]:
+    """Slices of the data at indices; the first ``batch_dims`` dimensions go along."""
     data, indices = call.shape(0), call.shape(1)
     batch = call.attribute("batch_dims", 0)
     if not indices or batch + indices[-1] > len(data):

@@ -208,7 +208,8 @@ def _constant_of_shape(call: Call) -> Sequence[TensorType]:
 
 
 @rule("Range")
-def _range(call: Call) -> Sequence[TensorType]:
+def range_of(call: Call) -> Sequence[TensorType]:
+    """Numbers from start to limit."""
     start, limit, delta = (call.need(i).reshape(-1)[0].item() for i in range(3))
     if delta == 0:
         raise InvalidGraph("delta is 0")

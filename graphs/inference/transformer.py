@@ -42,7 +42,7 @@ def _attention(call: Call) -> Sequence[TensorType]:
 def _multi_head_attention(call: Call) -> Sequence[TensorType]:
     """Query [batch, sequence, hidden]; keys and values [batch, length, hidden] or already split into heads."""
     query, heads = call.shape(0), call.attribute("num_heads", 1)
-    if len(query) != 3:
+    if len(query) != 3 or not call.has(2):
         raise InvalidGraph("packed query, key and value are not supported; give them as three inputs")
     value = call.shape(2)
     length, hidden = (value[1], value[2]) if len(value) == 3 else (value[2], value[1] * value[3])
@@ -54,12 +54,17 @@ def _multi_head_attention(call: Call) -> Sequence[TensorType]:
 
 @rule(_M + "GroupQueryAttention")
 def _group_query_attention(call: Call) -> Sequence[TensorType]:
-    """Query [batch, sequence, heads·head], caches [batch, kv_heads, length, head]."""
+    """Query [batch, sequence, heads·head], caches [batch, kv_heads, length, head].
+
+    A cache is as long as the one given or as the total length (input 6), which is the sum of both where it is computed.
+    """
     query = call.shape(0)
     heads, kv_heads = call.attribute("num_heads", 1), call.attribute("kv_num_heads", 1)
     head = query[2] // heads if call.has(1) else query[2] // (heads + 2 * kv_heads)
     past = call.shape(3)[2] if call.has(3) else 0
-    cache = TensorType(call.dtype(0), (query[0], kv_heads, max(past, query[1]), head))
+    total = call.value(6)
+    length = past + query[1] if total is None else int(total.reshape(-1)[0])
+    cache = TensorType(call.dtype(3) if call.has(3) else call.dtype(0), (query[0], kv_heads, max(past, length), head))
     return (TensorType(call.dtype(0), (*query[:2], heads * head)), cache, cache)
 
 

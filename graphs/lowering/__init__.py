@@ -8,6 +8,8 @@ from graphs.ir import Graph
 from graphs.kernels import Kernel
 from graphs.kernels_of import kernels_of
 from graphs.lowering import qdq_fusions, qdq_propagation
+from graphs.lowering.functions import expand_functions
+from graphs.lowering.kernel_types import kernel_types
 from graphs.lowering.nchwc import to_blocked_layout
 from graphs.lowering.nhwc import to_channels_last
 from graphs.lowering.passes import (
@@ -18,6 +20,7 @@ from graphs.lowering.passes import (
     LEVEL_3,
     Pass,
 )
+from graphs.lowering.precision import insert_casts, require_kernels
 from graphs.lowering.profile import LoweringProfile
 from graphs.lowering.rewriter import Rewriter
 from graphs.lowering.shape_fusions import merge_equal, split_picks
@@ -33,6 +36,7 @@ def optimise(graph: Graph, profile: LoweringProfile) -> Graph:
     r = Rewriter(graph)
     quantised = any(node.op == "DequantizeLinear" for node in graph.nodes)
     _repeat(r, lambda: _level_1(r, profile, quantised))
+    r = _assign(r, profile)
     _repeat(r, lambda: _level_2(r, profile, quantised))
     if profile.nchwc_block:
         r.sort()
@@ -48,6 +52,21 @@ def optimise(graph: Graph, profile: LoweringProfile) -> Graph:
 def lower(graph: Graph, profile: LoweringProfile) -> list[Kernel]:
     """The kernels that the runtime executes for an inferred, static ``graph``, in order of execution."""
     return kernels_of(optimise(graph, profile))
+
+
+def _assign(r: Rewriter, profile: LoweringProfile) -> Rewriter:
+    """Give nodes to the provider's kernels: functions where it has none, float32 where it has none for float16."""
+    table = kernel_types(profile)
+    if table is None:
+        return r
+    r.drop_unused()
+    graph = r.finish()
+    expanded = expand_functions(graph, table)
+    if expanded is not graph:
+        r = Rewriter(expanded)
+    insert_casts(r, table)
+    require_kernels(r, table, profile)
+    return r
 
 
 def _repeat(r: Rewriter, level: Callable[[], None]) -> None:

@@ -6,7 +6,7 @@ After onnxruntime's GeluFusion, FastGeluFusion, QuickGeluFusion, BiasGeluFusion,
 
 from __future__ import annotations
 
-from math import isclose, sqrt
+from math import isclose
 
 from graphs.ir import Node
 from graphs.lowering.rewriter import Rewriter
@@ -14,8 +14,18 @@ from graphs.lowering.rewriter import Rewriter
 _MICROSOFT = "com.microsoft"
 
 
-def _is_near(value: float | None, expected: float) -> bool:
-    return value is not None and isclose(value, expected, rel_tol=1e-3, abs_tol=1e-5)
+#: √2 as the runtime has it.
+_ROOT_OF_TWO = 1.4142099618911743
+
+
+def _is_near(r: Rewriter, tensor: str | None, expected: float) -> bool:
+    """Whether a constant is the number, as exactly as the runtime wants it; in float16 as exactly as it can be."""
+    value = r.scalar(tensor) if tensor else None
+    if value is None or tensor is None:
+        return False
+    if r.dtype(tensor) == "float16":
+        return isclose(value, expected, rel_tol=1e-3)
+    return isclose(value, expected, rel_tol=1e-5, abs_tol=1e-8)
 
 
 def _other(node: Node, tensor: str) -> str | None:
@@ -25,9 +35,9 @@ def _other(node: Node, tensor: str) -> str | None:
     return node.inputs[1 - node.inputs.index(tensor)]
 
 
-def _constant_beside(r: Rewriter, node: Node, tensor: str) -> float | None:
+def _constant_beside(r: Rewriter, node: Node, tensor: str) -> str | None:
     other = _other(node, tensor)
-    return None if other is None else r.scalar(other)
+    return None if other is None or r.scalar(other) is None else other
 
 
 def _step(r: Rewriter, node: Node | None, op: str, constant: float | None = None) -> Node | None:
@@ -37,7 +47,7 @@ def _step(r: Rewriter, node: Node | None, op: str, constant: float | None = None
     user = r.sole_user(node)
     if user is None or user.op != op or user.domain:
         return None
-    if constant is not None and not _is_near(_constant_beside(r, user, node.outputs[0]), constant):
+    if constant is not None and not _is_near(r, _constant_beside(r, user, node.outputs[0]), constant):
         return None
     return user
 
@@ -52,11 +62,11 @@ def fuse_gelu(r: Rewriter, node: Node, domain: str = _MICROSOFT) -> None:
     """x·(1 + erf(x / √2))·0.5, the half on x or on the product (not on the sum); Div by √2 or Mul by its inverse."""
     x = node.inputs[0]
     if node.op == "Div":
-        if not _is_near(r.scalar(node.inputs[1]), sqrt(2)):
+        if not _is_near(r, node.inputs[1], _ROOT_OF_TWO):
             return
     else:
         x = next((t for t in node.inputs if not r.is_constant(t)), "")
-        if not x or not _is_near(_constant_beside(r, node, x), 1 / sqrt(2)):
+        if not x or not _is_near(r, _constant_beside(r, node, x), 1 / _ROOT_OF_TWO):
             return
     erf = _step(r, node, "Erf")
     add = _step(r, erf, "Add", 1.0)
@@ -76,7 +86,7 @@ def fuse_gelu(r: Rewriter, node: Node, domain: str = _MICROSOFT) -> None:
         before is not None
         and before.op == "Mul"
         and x in before.inputs
-        and _is_near(_constant_beside(r, before, x), 0.5)
+        and _is_near(r, _constant_beside(r, before, x), 0.5)
     ) and r.sole_user(before) is product:
         r.fuse([node, erf, add, before, product], "Gelu", [x], domain)
         return
@@ -97,7 +107,7 @@ def fuse_fast_gelu(r: Rewriter, node: Node) -> None:
     if (
         half is None
         or half.op != "Mul"
-        or not _is_near(_constant_beside(r, half, x), 0.5)
+        or not _is_near(r, _constant_beside(r, half, x), 0.5)
         or r.sole_user(half) is not product
     ):
         return
@@ -108,7 +118,7 @@ def _cubic(r: Rewriter, scaled: Node) -> tuple[str, list[Node]] | None:
     """x and the nodes of (x + 0.044715·x³), or of x·(1 + 0.044715·x·x) with √(2/π) inside."""
     root = 0.7978845608
     source = next((t for t in scaled.inputs if not r.is_constant(t)), None)
-    if _is_near(_constant_beside(r, scaled, source or ""), root):
+    if _is_near(r, _constant_beside(r, scaled, source or ""), root):
         total = r.producer(source or "")
         return _sum_of_powers(r, total) if total is not None and r.sole_user(total) is scaled else None
     for outer, factor in (scaled.inputs, scaled.inputs[::-1]):
@@ -116,16 +126,20 @@ def _cubic(r: Rewriter, scaled: Node) -> tuple[str, list[Node]] | None:
         if linear is None or one_plus is None or linear.op != "Mul" or one_plus.op != "Add":
             continue
         x = next((t for t in linear.inputs if not r.is_constant(t)), "")
-        if not _is_near(_constant_beside(r, linear, x), root):
+        if not _is_near(r, _constant_beside(r, linear, x), root):
             continue
         square = r.producer(next((t for t in one_plus.inputs if not r.is_constant(t)), ""))
-        if square is None or square.op != "Mul" or not _is_near(_constant_beside(r, one_plus, square.outputs[0]), 1.0):
+        if (
+            square is None
+            or square.op != "Mul"
+            or not _is_near(r, _constant_beside(r, one_plus, square.outputs[0]), 1.0)
+        ):
             continue
         coefficient = r.producer(_other(square, x) or "")
         if (
             coefficient is not None
             and coefficient.op == "Mul"
-            and _is_near(_constant_beside(r, coefficient, x), 0.044715)
+            and _is_near(r, _constant_beside(r, coefficient, x), 0.044715)
         ):
             return x, [coefficient, square, one_plus, linear]
     return None
@@ -139,12 +153,12 @@ def _sum_of_powers(r: Rewriter, total: Node) -> tuple[str, list[Node]] | None:
         if scale is None or scale.op != "Mul" or r.sole_user(scale) is not total:
             continue
         power = r.producer(next((t for t in scale.inputs if not r.is_constant(t)), ""))
-        if power is None or not _is_near(_constant_beside(r, scale, power.outputs[0]), 0.044715):
+        if power is None or not _is_near(r, _constant_beside(r, scale, power.outputs[0]), 0.044715):
             continue
         if (
             power.op == "Pow"
             and power.inputs[0] == x
-            and _is_near(r.scalar(power.inputs[1]), 3.0)
+            and _is_near(r, power.inputs[1], 3.0)
             and r.sole_user(power) is scale
         ):
             return x, [power, scale, total]

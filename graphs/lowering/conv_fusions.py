@@ -6,12 +6,14 @@ ConvAddActivationFusion (core/optimizer, 1.31).
 
 from __future__ import annotations
 
+from math import isclose
+
 from graphs.ir import Node, TensorType
 from graphs.lowering.rewriter import Rewriter, merged_origin
 from graphs.windows import resolved_window
 
 #: Activations that the CPU kernels of Conv apply to their output.
-CONV_ACTIVATIONS = frozenset({"Relu", "Sigmoid", "Tanh", "LeakyRelu", "Clip", "HardSigmoid", "HardSwish"})
+CONV_ACTIVATIONS = frozenset({"Relu", "Sigmoid", "Tanh", "LeakyRelu", "Clip", "HardSigmoid"})
 
 
 def _folded_conv(r: Rewriter, node: Node, follower: Node) -> None:
@@ -135,7 +137,9 @@ def fuse_relu_clip(r: Rewriter, node: Node) -> None:
 
 
 def fuse_activation(r: Rewriter, node: Node) -> None:
-    """Conv followed by one activation is one FusedConv."""
+    """Conv followed by one activation, or by the two nodes of which HardSwish consists, is one FusedConv."""
+    if _fuse_hard_swish(r, node):
+        return
     user = r.sole_user(node)
     if user is None or user.op not in CONV_ACTIVATIONS or r.dtype(node.inputs[0]) != "float32":
         return
@@ -143,6 +147,23 @@ def fuse_activation(r: Rewriter, node: Node) -> None:
         return
     attributes = dict(node.attributes) | {"activation": user.op}
     r.fuse([node, user], "FusedConv", node.inputs, "com.microsoft", attributes)
+
+
+def _fuse_hard_swish(r: Rewriter, node: Node) -> bool:
+    """x · HardSigmoid(x) with the slope 1/6, unless the graph returns the product."""
+    made = node.outputs[0]
+    users = r.users(made)
+    if len(users) != 2 or r.is_output(made) or r.dtype(made) != "float32":
+        return False
+    gate, product = users if users[0].op == "HardSigmoid" else users[::-1]
+    if gate.op != "HardSigmoid" or product.op != "Mul" or r.sole_user(gate) is not product or r.gives_output(product):
+        return False
+    slope, offset = (gate.attributes.get(name, default) for name, default in (("alpha", 0.2), ("beta", 0.5)))
+    if not isinstance(slope, float) or not isclose(slope, 1 / 6, rel_tol=1e-5) or offset != 0.5:
+        return False
+    attributes = dict(node.attributes) | {"activation": "HardSwish"}
+    r.fuse([node, gate, product], "FusedConv", node.inputs, "com.microsoft", attributes)
+    return True
 
 
 def fuse_residual(r: Rewriter, node: Node) -> None:
@@ -160,7 +181,7 @@ def fuse_residual(r: Rewriter, node: Node) -> None:
     attributes = dict(conv.attributes)
     nodes = [conv, add]
     user = r.sole_user(add)
-    if user is not None and user.op in CONV_ACTIVATIONS - {"HardSwish"} and _constant_bounds(r, user):
+    if user is not None and user.op in CONV_ACTIVATIONS and _constant_bounds(r, user):
         nodes.append(user)
         attributes["activation"] = user.op
     r.fuse(nodes, "FusedConv", [*conv.inputs, other], "com.microsoft", attributes)
@@ -174,24 +195,3 @@ def _takes_residual(r: Rewriter, node: Node) -> bool:
 
 def _constant_bounds(r: Rewriter, node: Node) -> bool:
     return not node.domain and (node.op != "Clip" or all(not t or r.is_constant(t) for t in node.inputs[1:]))
-
-
-def expand_hard_swish(r: Rewriter, node: Node) -> None:
-    """HardSwish has no CPU kernel of its own: where no convolution took it in, it runs as x · HardSigmoid(x)."""
-    t = r.types[node.outputs[0]]
-    gate = r.tensor(t, "gate")
-    x, output, origin = node.inputs[0], node.outputs[0], node.origin
-    r.remove(node)
-    r.add(Node("HardSigmoid", [x], [gate], {}, "", node.name, origin))
-    r.add(Node("Mul", [x, gate], [output], {}, "", node.name, origin))
-
-
-def expand_mish(r: Rewriter, node: Node) -> None:
-    """Mish has no CPU kernel of its own: it runs as x · Tanh(Softplus(x))."""
-    t = r.types[node.outputs[0]]
-    plus, gate = r.tensor(t, "softplus"), r.tensor(t, "gate")
-    x, output, origin = node.inputs[0], node.outputs[0], node.origin
-    r.remove(node)
-    r.add(Node("Softplus", [x], [plus], {}, "", node.name, origin))
-    r.add(Node("Tanh", [plus], [gate], {}, "", node.name, origin))
-    r.add(Node("Mul", [x, gate], [output], {}, "", node.name, origin))

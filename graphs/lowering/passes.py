@@ -82,7 +82,6 @@ LEVEL_2_RULES: tuple[Pass, ...] = (
 LEVEL_2_BEFORE_SPLITS: tuple[Pass, ...] = (
     Pass("gemm activation", _rules(matmul_fusions.fuse_gemm_activation, "Gemm")),
     Pass("conv activation", _rules(conv_fusions.fuse_activation, "Conv")),
-    Pass("function operators", {"HardSwish": (conv_fusions.expand_hard_swish,), "Mish": (conv_fusions.expand_mish,)}),
     Pass("gelu", _rules(activations.fuse_gelu, "Div", "Mul")),
     Pass("layer norm", _rules(norm_fusions.fuse_layer_norm, "ReduceMean")),
     Pass("rms norm", _rules(norm_fusions.fuse_rms_norm, "Pow")),

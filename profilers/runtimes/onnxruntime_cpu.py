@@ -132,7 +132,7 @@ class OrtSession(Session):
         from graphs.onnx_reader import read_onnx
 
         assert self._folder is not None
-        return infer(read_onnx((self._folder / "optimised.onnx").read_bytes()))
+        return infer(read_onnx((self._folder / "optimised.onnx").read_bytes()), fold=False)
 
     def close(self) -> None:
         self._session = None

@@ -1,0 +1,140 @@
+"""Operators without a kernel for their element types that the standard defines as functions: their bodies run instead.
+
+After onnxruntime's function inlining, which happens when nodes are assigned to the provider, that is after the
+optimisations of level 1: what a body computes from constants or shapes alone is computed in every run. The body is the
+one of the newest operator set that the model's own includes (core/framework/graph_partitioner.cc, core/graph/graph.cc,
+1.31).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from graphs.inference import infer
+from graphs.ir import Graph, Node
+from graphs.lowering.contrib_functions import contrib_body
+from graphs.lowering.kernel_types import KernelTypes
+
+if TYPE_CHECKING:
+    from onnx import FunctionProto, NodeProto
+
+#: Bodies may use operators that are functions themselves.
+_MAX_DEPTH = 5
+
+
+def expand_functions(graph: Graph, table: KernelTypes) -> Graph:
+    """``graph`` (inferred) with bodies in the place of operators without a kernel; itself if there are none."""
+    for _ in range(_MAX_DEPTH):
+        lacking = {id(node) for node in graph.nodes if not table.covers(graph, node)}
+        bodies = {id(n): body for n in graph.nodes if id(n) in lacking and (body := _body(graph, n)) is not None}
+        if not bodies:
+            return graph
+        result = graph.copy()
+        result.nodes = []
+        for node in graph.nodes:
+            if id(node) in bodies:
+                _inline(result, node, bodies[id(node)])
+            else:
+                result.nodes.append(node)
+        graph = infer(result, fold=False)
+    return graph
+
+
+def _inline(graph: Graph, node: Node, body: Graph) -> None:
+    """Append the nodes of ``body``, whose inputs and outputs are those of ``node`` in order."""
+    names = {"": ""}
+    names.update(zip(body.inputs, [*node.inputs, *[""] * len(body.inputs)], strict=False))
+    prefix = f"{node.outputs[0]}/"
+    for name, parameter in body.parameters.items():
+        names[name] = prefix + name
+        graph.parameters[prefix + name] = parameter
+        graph.types[prefix + name] = parameter.type
+    for inner in body.nodes:
+        names.update({name: prefix + name for name in inner.outputs if name})
+    made = dict(zip(body.outputs, node.outputs, strict=False))
+    names.update({name: outer for name, outer in made.items() if outer})
+    for inner in body.nodes:
+        inputs, outputs = [names[n] for n in inner.inputs], [names[n] for n in inner.outputs]
+        name = f"{node.name}/{inner.name}"
+        graph.nodes.append(Node(inner.op, inputs, outputs, inner.attributes, inner.domain, name, node.origin))
+
+
+def _body(graph: Graph, node: Node) -> Graph | None:
+    """What the standard says that ``node`` computes; None where it is no function in the model's operator set."""
+    from onnx import defs
+
+    if node.domain:
+        return contrib_body(graph, node)
+    opset = graph.opset.get("", 1)
+    if not defs.has(node.op, opset, ""):
+        return None
+    proto = _function(graph, node, opset)
+    if proto is None:
+        return None
+    defaults = {name: a.default_value for name, a in defs.get_schema(node.op, opset, "").attributes.items()}
+    given = {a.name: a for a in _as_proto(node, opset).attribute}
+    return _read(proto, {**{n: a for n, a in defaults.items() if a.name}, **given})
+
+
+def _function(graph: Graph, node: Node, opset: int) -> FunctionProto | None:
+    from onnx import FunctionProto, defs
+
+    from graphs.onnx_protos import type_to_proto
+
+    schema = defs.get_schema(node.op, opset, "")
+    if schema.has_context_dependent_function:
+        version = max((v for v in schema.context_dependent_function_opset_versions if v <= opset), default=None)
+        if version is None:
+            return None
+        types = [type_to_proto(n, graph.types[n]).type.SerializeToString() if n else b"" for n in node.inputs]
+        proto = _as_proto(node, opset).SerializeToString()
+        data = schema.get_context_dependent_function_with_opset_version(version, proto, types)
+    else:
+        version = max((v for v in schema.function_opset_versions if v <= opset), default=None)
+        if version is None:
+            return None
+        data = schema.get_function_with_opset_version(version)
+        if not _means_the_same(FunctionProto.FromString(data), version, opset):
+            return None
+    return FunctionProto.FromString(data) if data else None
+
+
+def _means_the_same(proto: FunctionProto, written: int, opset: int) -> bool:
+    """Whether no operator of a body has changed between the operator set it was written for and the model's."""
+    from onnx import defs
+
+    return all(
+        defs.get_schema(n.op_type, written, n.domain).since_version
+        == defs.get_schema(n.op_type, opset, n.domain).since_version
+        for n in proto.node
+    )
+
+
+def _as_proto(node: Node, opset: int) -> NodeProto:
+    from graphs.onnx_writer import node_to_proto
+
+    return node_to_proto(node, {"": opset})
+
+
+def _read(proto: FunctionProto, attributes: dict[str, object]) -> Graph:
+    """The body with attributes of the operator in the place of references to them."""
+    from onnx import GraphProto, ValueInfoProto
+
+    from graphs.onnx_reader import read_body
+
+    body = GraphProto(name=proto.name, node=proto.node, output=[ValueInfoProto(name=n) for n in proto.output])
+    for node in body.node:
+        bound = []
+        for attribute in node.attribute:
+            if not attribute.ref_attr_name:
+                bound.append(attribute)
+            elif attribute.ref_attr_name in attributes:
+                copy = type(attribute)()
+                copy.CopyFrom(attributes[attribute.ref_attr_name])  # type: ignore[arg-type]
+                copy.name = attribute.name
+                bound.append(copy)
+        del node.attribute[:]
+        node.attribute.extend(bound)
+    graph = read_body(body)
+    graph.inputs = list(proto.input)
+    return graph

@@ -1,0 +1,86 @@
+"""Which element types the kernels of a runtime take: a table per release, written by `profilers.runtimes.kernel_types`.
+
+The rules of looking a kernel up are those of onnxruntime's registry (core/framework/kernel_registry.cc): the newest
+version of the operator that the model's operator set has decides, and every type variable of the kernel must allow the
+element types of all inputs and outputs that have that variable.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from graphs.ir import Graph, Node
+from graphs.lowering.profile import LoweringProfile
+
+_DATA = Path(__file__).parent / "data"
+
+
+class KernelTypes:
+    """The kernels of one provider of one release."""
+
+    def __init__(self, table: dict[str, Any]) -> None:
+        self._sets = [frozenset(names) for names in table["sets"]]
+        self._operators: dict[str, dict[str, Any]] = table["operators"]
+        self._answers: dict[tuple[Any, ...], bool] = {}
+
+    def knows(self, kind: str) -> bool:
+        """Whether the runtime has heard of the operator at all."""
+        return kind in self._operators
+
+    def covers(self, graph: Graph, node: Node) -> bool:
+        """Whether a kernel takes ``node`` with the types that its tensors have."""
+        types = graph.types
+        inputs = tuple([types[t].dtype if t else "" for t in node.inputs])
+        outputs = tuple([types[t].dtype if t else "" for t in node.outputs])
+        return self.has(node.kind, graph.opset.get(node.domain, 1), inputs, outputs)
+
+    def has(self, kind: str, opset: int, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> bool:
+        """Whether there is a kernel for these element types ('' for what is absent)."""
+        key = (kind, opset, inputs, outputs)
+        answer = self._answers.get(key)
+        if answer is None:
+            answer = self._answers[key] = self._look_up(kind, opset, inputs, outputs)
+        return answer
+
+    def _look_up(self, kind: str, opset: int, inputs: Sequence[str], outputs: Sequence[str]) -> bool:
+        operator = self._operators.get(kind)
+        if operator is None:
+            return False
+        schema = next((s for s in reversed(operator["schemas"]) if s[0] <= opset), None)
+        if schema is None:
+            return False
+        since, ins, outs = schema
+        given: dict[str, set[str]] = {}
+        for variables, types in ((ins, inputs), (outs, outputs)):
+            for index, dtype in enumerate(types):
+                if dtype and variables:
+                    given.setdefault(variables[min(index, len(variables) - 1)], set()).add(dtype)
+        return any(self._takes(kernel, since, given) for kernel in operator["kernels"])
+
+    def _takes(self, kernel: Sequence[Any], since: int, given: dict[str, set[str]]) -> bool:
+        first, last, constraints = kernel
+        if first != since and not (last is not None and first < since <= last):
+            return False
+        return all(given.get(variable, set()) <= self._sets[index] for variable, index in constraints.items())
+
+
+def kernel_types(profile: LoweringProfile) -> KernelTypes | None:
+    """The table for a profile: of its release, or else of the newest one that is known; None where there is none."""
+    return _find(profile.runtime, profile.provider, profile.release)
+
+
+@cache
+def _find(runtime: str, provider: str, release: tuple[int, int]) -> KernelTypes | None:
+    found = {_release(file): file for file in _DATA.glob(f"{runtime}-*-{provider}.json")}
+    if not found:
+        return None
+    return KernelTypes(json.loads((found.get(release) or found[max(found)]).read_text()))
+
+
+def _release(file: Path) -> tuple[int, int]:
+    major, minor = file.stem.split("-")[1].split(".")
+    return int(major), int(minor)
