@@ -50,6 +50,13 @@ def _parse(data: bytes) -> ModelProto:
     return model
 
 
+def read_body(proto: GraphProto) -> Graph:
+    """A graph inside of another one: the body of a control operator, or of an operator that is a function."""
+    body = Graph(proto.name, {})
+    _read_graph(proto, body, nested=True)
+    return body
+
+
 def _read_graph(proto: GraphProto, graph: Graph, nested: bool = False) -> None:
     """Fill ``graph``; the inputs of a nested one may lack types, and its operator sets are those of the outer one."""
     parameters = graph.parameters
@@ -58,13 +65,6 @@ def _read_graph(proto: GraphProto, graph: Graph, nested: bool = False) -> None:
     for sparse in proto.sparse_initializer:
         shape = TensorType(element_type(sparse.values.data_type), tuple(sparse.dims))
         parameters[sparse.values.name] = Parameter(shape)
-def read_body(proto: GraphProto) -> Graph:
-    """A graph inside of another one: the body of a control operator, or of an operator that is a function."""
-    body = Graph(proto.name, {})
-    _read_graph(proto, body, nested=True)
-    return body
-
-
     for info in proto.input:
         if info.name not in parameters:
             graph.inputs.append(info.name)

@@ -27,7 +27,6 @@ NOT_FOLDED = frozenset({
     "If", "Loop", "Scan",
 })  # fmt: skip
 
-_REARRANGING = frozenset({
 #: Operators on float16 that onnxruntime's processor kernels can do, and which it therefore folds; others it runs.
 HALF_FOLDED = frozenset({
     "BitCast", "Cast", "CastLike", "Clip", "Compress", "Concat", "ConstantOfShape", "Dropout", "Expand", "Flatten",
@@ -37,6 +36,7 @@ HALF_FOLDED = frozenset({
     "Unsqueeze",
 })  # fmt: skip
 
+_REARRANGING = frozenset({
     "Expand", "Flatten", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
 })  # fmt: skip
 
@@ -65,10 +65,10 @@ class _Inference:
 
     def __init__(self, graph: Graph, outer: _Inference | None = None, *, fold: bool = True) -> None:
         self.graph = graph
-        self.opset: dict[str, int] = graph.opset if outer is None else outer.opset
         self.fold = fold
         #: Constants that nodes make which were not folded.
         self.made: set[str] = set()
+        self.opset: dict[str, int] = graph.opset if outer is None else outer.opset
         self.block = block_size(graph)
         self.parameters: dict[str, Parameter] = {**(outer.parameters if outer else {}), **graph.parameters}
         self.types: dict[str, TensorType] = {} if outer is None else dict(outer.types)
@@ -167,7 +167,7 @@ class _Inference:
         for index, name in enumerate(node.outputs):
             if name:
                 value = values[index] if values is not None and index < len(values) else None
-                parameters[name] = Parameter(types[index], value, self._fill(node), folded_share(node, parameters))
+                parameters[name] = Parameter(types[index], value, self._fill(node))
         folded = self.fold and not self._is_left(node)
         if not folded:
             self.made.update(filter(None, node.outputs))
