@@ -7,7 +7,7 @@ from collections.abc import Callable
 from graphs.ir import Graph
 from graphs.kernels import Kernel
 from graphs.kernels_of import kernels_of
-from graphs.lowering import qdq_fusions, qdq_propagation
+from graphs.lowering import qdq_passes
 from graphs.lowering.functions import expand_functions
 from graphs.lowering.kernel_types import kernel_types
 from graphs.lowering.nchwc import to_blocked_layout
@@ -34,10 +34,12 @@ _MAX_ROUNDS = 10
 def optimise(graph: Graph, profile: LoweringProfile) -> Graph:
     """``graph`` as the runtime executes it, one node per kernel; the argument (inferred, static) is left as it is."""
     r = Rewriter(graph)
-    quantised = any(node.op == "DequantizeLinear" for node in graph.nodes)
-    _repeat(r, lambda: _level_1(r, profile, quantised))
+    quantised = qdq_passes.is_quantised(r)
+    if quantised:
+        qdq_passes.apply_all(r, qdq_passes.AT_FIRST, profile)
+    _repeat(r, lambda first: _level_1(r, profile, quantised, first))
     r = _assign(r, profile)
-    _repeat(r, lambda: _level_2(r, profile, quantised))
+    _repeat(r, lambda first: _level_2(r, profile, quantised, first))
     if profile.nchwc_block:
         r.sort()
         to_blocked_layout(r, profile.nchwc_block)
@@ -69,41 +71,40 @@ def _assign(r: Rewriter, profile: LoweringProfile) -> Rewriter:
     return r
 
 
-def _repeat(r: Rewriter, level: Callable[[], None]) -> None:
-    for _ in range(_MAX_ROUNDS):
+def _repeat(r: Rewriter, level: Callable[[bool], None]) -> None:
+    """Rounds until nothing changes; ``level`` is told which of them is the first."""
+    for number in range(_MAX_ROUNDS):
         r.changed = False
-        level()
+        level(number == 0)
         if not r.changed:
             return
 
 
-def _level_1(r: Rewriter, profile: LoweringProfile, quantised: bool) -> None:
+def _level_1(r: Rewriter, profile: LoweringProfile, quantised: bool, first: bool) -> None:
+    if quantised:
+        qdq_passes.apply_all(r, qdq_passes.LEVEL_1_BEFORE_RULES, profile)
     merge_equal(r)
     _apply(r, LEVEL_1, profile)
     if quantised:
+        qdq_passes.apply_all(r, qdq_passes.LEVEL_1_AFTER_RULES, profile)
+    if first:
         r.sort()
-        qdq_propagation.propagate(r)
-        qdq_propagation.separate_dequantisers(r)
-    r.sort()
-    move_transposes(r, assigned=False)
-    if quantised:
-        qdq_propagation.drop_empty_pairs(r)
+        move_transposes(r, assigned=False)
 
 
-def _level_2(r: Rewriter, profile: LoweringProfile, quantised: bool) -> None:
+def _level_2(r: Rewriter, profile: LoweringProfile, quantised: bool, first: bool) -> None:
     _apply(r, LEVEL_2_RULES, profile)
-    r.sort()
-    move_transposes(r, assigned=True)
-    if quantised:
-        qdq_propagation.drop_empty_pairs(r)
-        if profile.isa in ("avx2", "avx512"):
-            qdq_propagation.activations_to_unsigned(r)
+    if first:
         r.sort()
-        qdq_fusions.fuse_quantised(r)
+        move_transposes(r, assigned=True)
+    if quantised:
+        qdq_passes.apply_all(r, qdq_passes.LEVEL_2_BEFORE_RULES, profile)
     _apply(r, LEVEL_2_BEFORE_SPLITS, profile)
     for tensor in [*r.graph.inputs, *(n.outputs[0] for n in r.nodes if len(n.outputs) == 1)]:
         split_picks(r, tensor)
     _apply(r, LEVEL_2_AFTER_SPLITS, profile)
+    if quantised:
+        qdq_passes.apply_all(r, qdq_passes.LEVEL_2_AT_LAST, profile)
 
 
 def _apply(r: Rewriter, passes: tuple[Pass, ...], profile: LoweringProfile) -> None:

@@ -17,7 +17,7 @@ from graphs.lowering import (
     eliminations,
     matmul_fusions,
     norm_fusions,
-    qdq_fusions,
+    qdq_clamps,
     shape_fusions,
 )
 from graphs.lowering.profile import LoweringProfile
@@ -75,7 +75,7 @@ LEVEL_1: tuple[Pass, ...] = (
 )
 
 LEVEL_2_RULES: tuple[Pass, ...] = (
-    Pass("quantised relu", {"Relu": (qdq_fusions.drop_relu,), "Clip": (qdq_fusions.drop_clip,)}),
+    Pass("quantised relu", {"Relu": (qdq_clamps.drop_relu,), "Clip": (qdq_clamps.drop_clip,)}),
     Pass("gemm transposes", _rules(matmul_fusions.fuse_gemm_transposes, "Gemm")),
 )
 

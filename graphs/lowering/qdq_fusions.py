@@ -1,13 +1,15 @@
 """Quantised graphs in QDQ form: DQ → operator → Q becomes the quantised kernel.
 
-After onnxruntime's QDQSelectorActionTransformer, QDQS8ToU8Transformer, ReluQuantFusion and ClipQuantFusion
-(core/optimizer/qdq_transformer, 1.31) for the CPU provider on x86.
+After onnxruntime's QDQSelectorActionTransformer (core/optimizer/qdq_transformer, 1.31) for the CPU provider on x86.
 """
 
 from __future__ import annotations
 
+import numpy as np
+
 from graphs.ir import Attribute, Node
-from graphs.lowering.qdq_propagation import per_tensor, same_parameters
+from graphs.lowering.qdq_clamps import clamp_behind, needless_clamp
+from graphs.lowering.qdq_pairs import DQ, Q, is_pair, only_user, parameters
 from graphs.lowering.rewriter import Rewriter, merged_origin
 
 _MICROSOFT = "com.microsoft"
@@ -16,8 +18,10 @@ _EIGHT_BITS = frozenset({"uint8", "int8"})
 #: Operators that move quantised data as it is.
 _MOVERS = frozenset({
     "Expand", "Flatten", "Gather", "GatherElements", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze",
-    "Resize", "MaxPool", "ReduceMax", "ReduceMin",
+    "Resize", "MaxPool", "ReduceMax", "ReduceMin", "DepthToSpace",
 })  # fmt: skip
+#: Those of them that compare numbers, whose order a negative scale would turn round.
+_ORDERING = frozenset({"MaxPool", "ReduceMax", "ReduceMin"})
 _UNARY = frozenset({"AveragePool", "LeakyRelu", "GlobalAveragePool", "Sigmoid", "Softmax"})
 
 
@@ -29,21 +33,40 @@ def fuse_quantised(r: Rewriter) -> None:
             rule(r, node)
 
 
-def _dq(r: Rewriter, tensor: str) -> Node | None:
-    """The DequantizeLinear that gives ``tensor`` to one user only."""
-    node = r.producer(tensor) if tensor else None
-    if node is None or node.op != "DequantizeLinear" or r.edges(node) != 1 or r.gives_output(node):
+def _dqs(r: Rewriter, node: Node) -> list[Node]:
+    """The DQ behind each input that has one of its own, in order; all of none where one is shared."""
+    found = [p for t in node.inputs if t and (p := r.producer(t)) is not None and p.op == DQ]
+    return found if all(only_user(r, dq.outputs[0]) is node for dq in found) else []
+
+
+def _all_dqs(r: Rewriter, node: Node) -> list[Node]:
+    """The DQ behind every input; all of none where one lacks."""
+    found = _dqs(r, node)
+    return found if len(found) == sum(bool(t) for t in node.inputs) else []
+
+
+def _qs(r: Rewriter, node: Node) -> list[Node] | None:
+    """The Q behind every output, [] where no Q follows at all; None where that is mixed or not the only use."""
+    users = [r.users(t) for t in node.outputs if t]
+    if not any(user.op == Q for group in users for user in group):
+        return None if clamp_behind(r, node) is not None else []
+    if r.gives_output(node) or any(len(group) != 1 or group[0].op != Q for group in users):
         return None
-    return node
+    return [group[0] for group in users]
 
 
-def _q(r: Rewriter, node: Node) -> Node | None:
-    user = r.sole_user(node)
-    return user if user is not None and user.op == "QuantizeLinear" and per_tensor(r, user) else None
+def _behind(r: Rewriter, node: Node) -> list[Node] | None:
+    """Q, or a needless clamp and Q, or nothing; None where the operator cannot be fused."""
+    return list(found) if (found := needless_clamp(r, node)) is not None else _qs(r, node)
 
 
-def _params(node: Node) -> list[str]:
-    return [node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else ""]
+def _params(r: Rewriter, node: Node) -> list[str]:
+    """Scale and zero point, of which the latter is spelled out where it was left away."""
+    scale, zero = parameters(node)
+    if zero:
+        return [scale, zero]
+    signed = node.op == DQ and r.dtype(node.inputs[0]) == "int8"
+    return [scale, r.constant(np.array(0, np.int8 if signed else np.uint8))]
 
 
 def _replace(
@@ -63,183 +86,141 @@ def _replace(
 
 
 def _mover(r: Rewriter, node: Node) -> None:
-    dq, q = _dq(r, node.inputs[0]), _q(r, node)
-    if dq is None or q is None or not per_tensor(r, dq) or not same_parameters(r, dq, q):
-        return
-    if r.dtype(dq.inputs[0]) != r.dtype(q.outputs[0]):
+    dqs, qs = _dqs(r, node), _qs(r, node)
+    if len(dqs) != 1 or not qs or not is_pair(r, dqs[0], qs[0]):
         return
     if node.op == "MaxPool" and r.opset < 12:
         return
-    output = q.outputs[0]
-    origin = merged_origin(dq, node, q)
-    r.set_input(node, 0, dq.inputs[0])
-    r.remove(dq, q)
-    r.set_output(node, 0, output)
-    node.origin = origin
+    if node.op == "Resize" and node.text("mode", "nearest") != "nearest":
+        return
+    if node.op in _ORDERING and not (r.scalar(qs[0].inputs[1]) or 1.0) > 0:
+        return
+    _take_over(r, node, dqs[0], qs)
 
 
 def _split(r: Rewriter, node: Node) -> None:
-    dq = _dq(r, node.inputs[0])
-    if dq is None or r.gives_output(node):
-        return
-    users = [r.users(t) for t in node.outputs]
-    if any(len(u) != 1 or u[0].op != "QuantizeLinear" or not same_parameters(r, dq, u[0]) for u in users):
-        return
-    node.origin = merged_origin(dq, node, *(u[0] for u in users))
+    dqs, qs = _dqs(r, node), _qs(r, node)
+    if len(dqs) == 1 and qs and all(is_pair(r, dqs[0], q) for q in qs):
+        _take_over(r, node, dqs[0], qs)
+
+
+def _arg_max(r: Rewriter, node: Node) -> None:
+    """Only the order of the data matters."""
+    dqs = _dqs(r, node)
+    if len(dqs) == 1 and is_pair(r, dqs[0], dqs[0]):
+        _take_over(r, node, dqs[0], [])
+
+
+def _take_over(r: Rewriter, node: Node, dq: Node, qs: list[Node]) -> None:
+    """The operator works on the quantised data itself."""
+    node.origin = merged_origin(dq, node, *qs)
     r.set_input(node, 0, dq.inputs[0])
     r.remove(dq)
-    for index, (q,) in enumerate([tuple(u) for u in users]):
+    for index, q in enumerate(qs):
         output = q.outputs[0]
         r.remove(q)
         r.set_output(node, index, output)
 
 
 def _conv(r: Rewriter, node: Node) -> None:
-    x, w, q = _dq(r, node.inputs[0]), _dq(r, node.inputs[1]), _q(r, node)
-    has_bias = len(node.inputs) > 2 and bool(node.inputs[2])
-    b = _dq(r, node.inputs[2]) if has_bias else None
-    if x is None or w is None or q is None or (has_bias and b is None) or not per_tensor(r, x):
+    dqs, tail = _all_dqs(r, node), _behind(r, node)
+    if not dqs or not tail or not _products_fit(r, dqs, r.dtype(tail[-1].outputs[0])):
         return
-    if r.dtype(x.inputs[0]) not in _EIGHT_BITS or r.dtype(x.inputs[0]) != r.dtype(q.outputs[0]):
-        return
-    if r.dtype(w.inputs[0]) not in _EIGHT_BITS or (r.dtype(x.inputs[0]) == "int8" and r.dtype(w.inputs[0]) != "int8"):
-        return
-    inputs = [x.inputs[0], *_params(x), w.inputs[0], *_params(w), *_params(q)]
-    nodes = [x, w, node, q]
-    if b is not None:
-        if r.dtype(b.inputs[0]) != "int32":
-            return
-        inputs.append(b.inputs[0])
-        nodes.insert(2, b)
-    _replace(r, nodes, "QLinearConv", inputs, q.outputs[0], "", dict(node.attributes))
+    x, w, q = dqs[0], dqs[1], tail[-1]
+    inputs = [x.inputs[0], *_params(r, x), w.inputs[0], *_params(r, w), *_params(r, q)]
+    inputs += [b.inputs[0] for b in dqs[2:]]
+    _replace(r, [*dqs, node, *tail], "QLinearConv", inputs, q.outputs[0], "", dict(node.attributes))
+
+
+def _products_fit(r: Rewriter, dqs: list[Node], output: str | None, *, signed: bool = False) -> bool:
+    """Eight bits, output as input, an int32 bias; int8 input where the runtime has kernels for it, by int8 weights."""
+    x, w, *bias = (r.dtype(dq.inputs[0]) for dq in dqs)
+    if x not in _EIGHT_BITS or w not in _EIGHT_BITS or (output is not None and output != x):
+        return False
+    return (x == "uint8" or (signed and w == "int8")) and all(b == "int32" for b in bias)
 
 
 def _unary(r: Rewriter, node: Node) -> None:
-    x, q = _dq(r, node.inputs[0]), _q(r, node)
-    if (
-        x is None
-        or q is None
-        or r.dtype(x.inputs[0]) not in _EIGHT_BITS
-        or r.dtype(x.inputs[0]) != r.dtype(q.outputs[0])
-    ):
+    dqs, tail = _dqs(r, node), _behind(r, node)
+    if len(dqs) != 1 or not tail or not _same_dtypes(r, dqs, tail[-1]):
         return
+    x, q = dqs[0], tail[-1]
     attributes = dict(node.attributes)
     if node.op == "Softmax":
+        attributes.setdefault("axis", -1 if r.opset >= 13 else 1)
         attributes["opset"] = r.opset
-    op = f"QLinear{node.op}"
-    _replace(r, [x, node, q], op, [x.inputs[0], *_params(x), *_params(q)], q.outputs[0], _MICROSOFT, attributes)
+    inputs = [x.inputs[0], *_params(r, x), *_params(r, q)]
+    _replace(r, [x, node, *tail], f"QLinear{node.op}", inputs, q.outputs[0], _MICROSOFT, attributes)
+
+
+def _same_dtypes(r: Rewriter, dqs: list[Node], q: Node) -> bool:
+    dtypes = {r.dtype(dq.inputs[0]) for dq in dqs} | {r.dtype(q.outputs[0])}
+    return len(dtypes) == 1 and dtypes <= _EIGHT_BITS
 
 
 def _binary(r: Rewriter, node: Node) -> None:
-    a, b, q = _dq(r, node.inputs[0]), _dq(r, node.inputs[1]), _q(r, node)
-    if a is None or b is None or q is None:
+    dqs, tail = _all_dqs(r, node), _behind(r, node)
+    if not dqs or not tail or not _same_dtypes(r, dqs, tail[-1]):
         return
-    dtypes = {r.dtype(a.inputs[0]), r.dtype(b.inputs[0]), r.dtype(q.outputs[0])}
-    if len(dtypes) != 1 or not dtypes <= _EIGHT_BITS:
-        return
-    inputs = [a.inputs[0], *_params(a), b.inputs[0], *_params(b), *_params(q)]
-    _replace(r, [a, b, node, q], f"QLinear{node.op}", inputs, q.outputs[0], _MICROSOFT, {})
+    a, b, q = dqs[0], dqs[1], tail[-1]
+    inputs = [a.inputs[0], *_params(r, a), b.inputs[0], *_params(r, b), *_params(r, q)]
+    _replace(r, [a, b, node, *tail], f"QLinear{node.op}", inputs, q.outputs[0], _MICROSOFT, {})
 
 
 def _concat(r: Rewriter, node: Node) -> None:
-    q = _q(r, node)
-    parts = [_dq(r, t) for t in node.inputs]
-    if q is None or any(p is None for p in parts) or len(set(node.inputs)) != len(node.inputs):
+    dqs, tail = _all_dqs(r, node), _behind(r, node)
+    if not dqs or not tail or not _same_dtypes(r, dqs, tail[-1]):
         return
-    dqs = [p for p in parts if p is not None]
-    if {r.dtype(p.inputs[0]) for p in dqs} != {r.dtype(q.outputs[0])} or r.dtype(q.outputs[0]) not in _EIGHT_BITS:
-        return
-    inputs = _params(q)
-    for p in dqs:
-        inputs += [p.inputs[0], *_params(p)]
-    _replace(r, [*dqs, node, q], "QLinearConcat", inputs, q.outputs[0], _MICROSOFT, dict(node.attributes))
+    q = tail[-1]
+    inputs = _params(r, q)
+    for dq in dqs:
+        inputs += [dq.inputs[0], *_params(r, dq)]
+    _replace(r, [*dqs, node, *tail], "QLinearConcat", inputs, q.outputs[0], _MICROSOFT, dict(node.attributes))
 
 
 def _matmul(r: Rewriter, node: Node) -> None:
-    a, b, q = _dq(r, node.inputs[0]), _dq(r, node.inputs[1]), _q(r, node)
-    if a is None or b is None or not per_tensor(r, a):
+    dqs, tail = _all_dqs(r, node), _behind(r, node)
+    if not dqs or tail is None or not _products_fit(r, dqs, r.dtype(tail[-1].outputs[0]) if tail else None):
         return
-    if r.dtype(a.inputs[0]) not in _EIGHT_BITS or r.dtype(b.inputs[0]) not in _EIGHT_BITS:
+    a, b = dqs
+    if tail:
+        inputs = [a.inputs[0], *_params(r, a), b.inputs[0], *_params(r, b), *_params(r, tail[-1])]
+        _replace(r, [a, b, node, *tail], "QLinearMatMul", inputs, tail[-1].outputs[0], "", {})
         return
-    if r.dtype(a.inputs[0]) == "int8" and r.dtype(b.inputs[0]) != "int8":
-        return
-    if q is not None:
-        if r.dtype(q.outputs[0]) != r.dtype(a.inputs[0]):
-            return
-        inputs = [a.inputs[0], *_params(a), b.inputs[0], *_params(b), *_params(q)]
-        _replace(r, [a, b, node, q], "QLinearMatMul", inputs, q.outputs[0], "", {})
-        return
-    inputs = [a.inputs[0], b.inputs[0], a.inputs[1], b.inputs[1], _params(a)[1], _params(b)[1]]
+    (a_scale, a_zero), (b_scale, b_zero) = _params(r, a), _params(r, b)
+    inputs = [a.inputs[0], b.inputs[0], a_scale, b_scale, a_zero, b_zero]
     _replace(r, [a, b, node], "MatMulIntegerToFloat", inputs, node.outputs[0], _MICROSOFT, {})
 
 
 def _gemm(r: Rewriter, node: Node) -> None:
-    a, b, q = _dq(r, node.inputs[0]), _dq(r, node.inputs[1]), _q(r, node)
-    has_c = len(node.inputs) > 2 and bool(node.inputs[2])
-    c = _dq(r, node.inputs[2]) if has_c else None
-    if a is None or b is None or (has_c and c is None) or not per_tensor(r, a):
+    dqs, tail = _all_dqs(r, node), _behind(r, node)
+    if not dqs or tail is None:
         return
-    if r.dtype(a.inputs[0]) not in _EIGHT_BITS or r.dtype(b.inputs[0]) not in _EIGHT_BITS:
+    if not _products_fit(r, dqs, r.dtype(tail[-1].outputs[0]) if tail else None, signed=True):
         return
-    if (r.dtype(a.inputs[0]) == "int8" and r.dtype(b.inputs[0]) != "int8") or node.attributes.get("beta", 1.0) != 1.0:
+    if len(dqs) > 2 and node.attributes.get("beta", 1.0) != 1.0:
         return
-    if q is not None and r.dtype(q.outputs[0]) != r.dtype(a.inputs[0]):
+    a, b = dqs[:2]
+    if not (parameters(a)[1] and parameters(b)[1]):
         return
-    if c is not None and r.dtype(c.inputs[0]) != "int32":
-        return
-    nodes = [n for n in (a, b, c, node, q) if n is not None]
-    inputs = [a.inputs[0], *_params(a), b.inputs[0], *_params(b), c.inputs[0] if c is not None else ""]
+    inputs = [a.inputs[0], *_params(r, a), b.inputs[0], *_params(r, b), dqs[2].inputs[0] if len(dqs) > 2 else ""]
     attributes = {k: v for k, v in node.attributes.items() if k != "beta"}
-    if q is not None:
-        inputs += _params(q)
-    output = q.outputs[0] if q is not None else node.outputs[0]
-    _replace(r, nodes, "QGemm", inputs, output, _MICROSOFT, dict(attributes))
+    output = node.outputs[0]
+    if tail:
+        inputs += _params(r, tail[-1])
+        output = tail[-1].outputs[0]
+    _replace(r, [*dqs, node, *tail], "QGemm", inputs, output, _MICROSOFT, dict(attributes))
 
 
 def _where(r: Rewriter, node: Node) -> None:
-    a, b, q = _dq(r, node.inputs[1]), _dq(r, node.inputs[2]), _q(r, node)
-    if a is None or b is None or q is None:
-        return
-    dtypes = {r.dtype(a.inputs[0]), r.dtype(b.inputs[0]), r.dtype(q.outputs[0])}
-    if len(dtypes) == 1 and dtypes <= _EIGHT_BITS:
-        inputs = [node.inputs[0], a.inputs[0], *_params(a), b.inputs[0], *_params(b), *_params(q)]
-        _replace(r, [a, b, node, q], "QLinearWhere", inputs, q.outputs[0], _MICROSOFT, {})
+    dqs, tail = _dqs(r, node), _behind(r, node)
+    if len(dqs) == 2 and tail and _same_dtypes(r, dqs, tail[-1]):
+        a, b, q = dqs[0], dqs[1], tail[-1]
+        inputs = [node.inputs[0], a.inputs[0], *_params(r, a), b.inputs[0], *_params(r, b), *_params(r, q)]
+        _replace(r, [a, b, node, *tail], "QLinearWhere", inputs, q.outputs[0], _MICROSOFT, {})
 
 
 _RULES = {
     **dict.fromkeys(_MOVERS, _mover), **dict.fromkeys(_UNARY, _unary), "Split": _split, "Conv": _conv, "Add": _binary,
-    "Mul": _binary, "Concat": _concat, "MatMul": _matmul, "Gemm": _gemm, "Where": _where,
+    "Mul": _binary, "Concat": _concat, "MatMul": _matmul, "Gemm": _gemm, "Where": _where, "ArgMax": _arg_max,
 }  # fmt: skip
-
-
-def drop_relu(r: Rewriter, node: Node) -> None:
-    """Relu (or a Clip from zero) before a quantisation whose zero point is the lowest value does nothing."""
-    q = _q(r, node)
-    if q is None:
-        return
-    dtype = r.dtype(q.outputs[0])
-    zero = r.scalar(q.inputs[2]) if len(q.inputs) > 2 and q.inputs[2] else 0.0
-    if zero != {"uint8": 0.0, "int8": -128.0, "uint16": 0.0, "int16": -32768.0}.get(dtype):
-        return
-    q.origin = merged_origin(node, q)
-    r.set_input(q, 0, node.inputs[0])
-    r.remove(node)
-
-
-def drop_clip(r: Rewriter, node: Node) -> None:
-    """A Clip that does not cut into the range of the quantisation behind it does nothing."""
-    q = _q(r, node)
-    scale = r.scalar(q.inputs[1]) if q is not None else None
-    if q is None or scale is None:
-        return
-    lowest, highest = {"uint8": (0, 255), "int8": (-128, 127)}.get(r.dtype(q.outputs[0]), (0, -1))
-    zero = r.scalar(q.inputs[2]) if len(q.inputs) > 2 and q.inputs[2] else 0.0
-    bounds = [r.scalar(t) if t else None for t in [*node.inputs[1:3], "", ""][:2]]
-    if zero is None or highest < lowest:
-        return
-    low, high = (b if b is not None else v for b, v in zip(bounds, (float("-inf"), float("inf")), strict=True))
-    if low > scale * (lowest - zero) or high < scale * (highest - zero):
-        return
-    q.origin = merged_origin(node, q)
-    r.set_input(q, 0, node.inputs[0])
-    r.remove(node)

@@ -302,7 +302,7 @@ def _reshape(p: Push) -> bool:
     """A Reshape that only moves ones around is a transpose."""
     before, after = list(p.r.shape(p.node.inputs[0])), p.r.shape(p.node.outputs[0])
     if len(before) != len(after):
-        return not p.assigned and _split_reshape(p, before, after)
+        return _split_reshape(p, before, after)
     perm = []
     for size in after:
         for i, d in enumerate(before):
@@ -395,7 +395,7 @@ _SIMPLE_OPS = (
     "Not",
     "Ceil", "Floor", "Neg", "Erf", "HardSigmoid", "Round", "IsInf", "IsNaN", "Selu", "Shrink", "Sign", "Softplus",
     "Softsign", "ThresholdedRelu", "Celu", "HardSwish", "Sin", "Cos", "Tan", "Sinh", "Cosh", "Asin", "Acos", "Atan",
-    "Asinh", "Acosh", "Atanh",
+    "Asinh", "Acosh", "Atanh", "Elu",
 )  # fmt: skip
 _BROADCAST_OPS = (
     "Add", "Max", "Min", "Mul", "Sub", "Div", "And", "Or", "Xor", "Mod", "PRelu", "BitShift", "Equal", "Greater",

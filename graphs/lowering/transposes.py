@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from graphs.ir import Node, TensorType
 from graphs.lowering import transpose_handlers as handlers
+from graphs.lowering.qdq_pairs import repair_units
 from graphs.lowering.rewriter import Rewriter
 
 Perm = tuple[int, ...]
@@ -17,9 +18,11 @@ Perm = tuple[int, ...]
 
 def move_transposes(r: Rewriter, *, assigned: bool) -> None:
     """``assigned``: nodes belong to the CPU provider already (level 2 and later)."""
-    if not any(node.op == "Transpose" for node in r.nodes):
-        return
-    _Mover(r, assigned).run()
+    if any(node.op == "Transpose" for node in r.nodes):
+        _Mover(r, assigned).run()
+    if any(node.op == "DequantizeLinear" for node in r.nodes):
+        r.sort()
+        repair_units(r)
 
 
 class _Mover:
@@ -74,10 +77,19 @@ class _Mover:
         inputs = handler.inputs(self.r, node)
         if index not in inputs:
             return False
-        forced = node.op == "Transpose" or (self.assigned and node.op == "MaxPool")
-        if not forced and self._cost(node, perm, inputs, handler) >= 0:
+        if not self._forced(node) and self._cost(node, perm, inputs, handler) >= 0:
             return False
         return handler.push(Push(self, above, node, perm, inputs))
+
+    def _forced(self, node: Node) -> bool:
+        """Whether the node takes a Transpose at any cost: the CPU's kernels prefer the channels last."""
+        if node.op == "Transpose" or (self.assigned and node.op == "MaxPool"):
+            return True
+        x = self.r.types[node.inputs[0]]
+        return (
+            self.assigned and node.op == "Resize" and node.text("mode") == "linear" and len(x.shape) == 4
+            and x.dtype in ("uint8", "int8")
+        )  # fmt: skip
 
     def _cost(self, node: Node, perm: Perm, inputs: list[int], handler: handlers.Handler) -> int:
         cost = sum(self._input_cost(node.inputs[i], perm) for i in inputs)
