@@ -20,13 +20,13 @@ from archgauge.networks import real_networks
 from archgauge.output import progress, stdout, table
 from archgauge.profiling import profile
 from archgauge.state import open_store
-from archgauge.training import train
 from graphs import Graph, Kernel, bind, infer, kernels_of, optimise, read, write_onnx
 from graphs.memory import peak_memory
 from graphs.spaces import sample
 from predictors import Predictor
 from service.errors import NoPredictor
 from service.store import Store
+from service.training import train
 
 RUNS = 15
 PROFILE_S = 30.0

@@ -35,9 +35,7 @@ class Pricing:
     power: PowerGuess | None
     provenance: Provenance
 
-    def price(
-        self, lowered: Lowered, estimates: Sequence[Estimate], *, confidence: float, strict: bool
-    ) -> Prediction:
+    def price(self, lowered: Lowered, estimates: Sequence[Estimate], *, confidence: float, strict: bool) -> Prediction:
         """The prediction for a graph whose kernels have these ``estimates``; it lists them if ``lowered`` has details.
 
         Raises UnpriceableKernels with ``strict`` where some estimates are unsupported.

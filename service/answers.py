@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from pydantic import ValidationError
@@ -17,6 +18,15 @@ from service.errors import InvalidRequest, MalformedJson
 from service.ids import new_id
 from service.workers import Deadline
 
+Request = TypeVar("Request", bound=PredictionRequest)
+
+
+class Answer(NamedTuple):
+    """A prediction that was made; ``keep`` says whether it can be fetched again."""
+
+    record: PredictionRecord
+    keep: bool
+
 
 @dataclass(frozen=True, slots=True)
 class PredictionWork:
@@ -27,28 +37,41 @@ class PredictionWork:
     onnx: bool = False
     options: dict[str, Any] | None = None
 
-    def __call__(self, deadline: Deadline) -> PredictionRecord:
+    def __call__(self, deadline: Deadline) -> Answer:
         """Make it. Raises whatever `PricingEngine.price` does, and InvalidRequest."""
         if self.onnx:
             architecture = OnnxArchitecture.model_construct(format="onnx", onnx=self.body)
             request = _validated({**(self.options or {}), "architecture": architecture})
         else:
             request = parse_request(self.body)
-        answer = {"id": new_id(), **self.engine.price(request, deadline)}
-        return PredictionRecord(answer["id"], datetime.now(UTC), self._summary(request), orjson.dumps(answer))
-
-    def _summary(self, request: PredictionRequest) -> dict[str, Any]:
-        """The request without its architecture, of which only form, size and hash are kept."""
-        summary = request.model_dump(exclude={"architecture"}, exclude_defaults=True)
-        summary["architecture"] = {
-            "format": request.architecture.format,
-            "body_bytes": len(self.body),
-            "body_sha256": hashlib.sha256(self.body).hexdigest(),
-        }
-        return summary
+        return Answer(answer_record(request, self.body, self.engine.price(request, deadline)), request.store)
 
 
-def parse_request(body: bytes) -> PredictionRequest:
+def answer_record(
+    request: PredictionRequest, body: bytes, priced: Mapping[str, Any], extra: Mapping[str, Any] = {}
+) -> PredictionRecord:
+    """The answer to a request, with its id, ready to be sent and kept; ``extra`` fields come last in it.
+
+    Of the request's architecture only form, size and hash are kept.
+    """
+    summary = {name: getattr(request, name) for name in _KEPT if getattr(request, name) != _KEPT[name]}
+    summary["architecture"] = {
+        "format": request.architecture.format, "body_bytes": len(body),
+        "body_sha256": hashlib.sha256(body).hexdigest() if request.store else None,
+    }  # fmt: skip
+    record_id = new_id()
+    return PredictionRecord(record_id, datetime.now(UTC), summary, orjson.dumps({"id": record_id, **priced, **extra}))
+
+
+#: What is kept of a request where it is not the default.
+_KEPT = {
+    name: field.default
+    for name, field in PredictionRequest.model_fields.items()
+    if name not in ("architecture", "store")
+}
+
+
+def parse_request(body: bytes, model: type[Request] = PredictionRequest) -> Request:  # type: ignore[assignment]
     """A request from JSON.
 
     Raises:
@@ -56,7 +79,7 @@ def parse_request(body: bytes) -> PredictionRequest:
         InvalidRequest: fields are missing, unknown or wrong.
     """
     try:
-        return PredictionRequest.model_validate_json(body)
+        return model.model_validate_json(body)
     except ValidationError as error:
         raise invalid(error) from None
 

@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 
 from service import logs, problems
+from service.allowances import limit_rate
 from service.auth import authenticate
 from service.context import RequestContext
 from service.limits import BodyLimit
+from service.metrics import Metrics
 from service.openapi import install as install_openapi
-from service.routes import ROUTERS
+from service.routes import ROUTERS, batches
 from service.settings import Settings
 from service.state import Service
 
@@ -32,10 +34,14 @@ def create_app(settings: Settings, *, dedicated: bool = False) -> FastAPI:
     start: half a million objects of libraries, which would cost a request 100 ms now and then.
     """
 
+    metrics = Metrics()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service = Service.start(settings)
+        service = Service.start(settings, metrics)
         app.state.service = service
+        if dedicated:
+            service.stopping.listen()
         try:
             await warm_up(service)
             if dedicated:
@@ -48,14 +54,14 @@ def create_app(settings: Settings, *, dedicated: bool = False) -> FastAPI:
     app = FastAPI(
         title="ArchGauge", version="1", summary="What a neural architecture will cost on a device",
         description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan,
-        dependencies=[Depends(authenticate)],
+        dependencies=[Depends(authenticate), Depends(limit_rate)],
     )  # fmt: skip
     problems.install(app)
     install_openapi(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
-    app.add_middleware(RequestContext)  # added last: the outermost
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, endless=frozenset({batches.PATH}))
+    app.add_middleware(RequestContext, metrics=metrics)  # added last: the outermost
     return app
 
 

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.ids import new_id
 from service.logs import log, request_id
+from service.metrics import Metrics
 from service.problems import problem_response
 
 #: Nothing but our own files runs or is shown; nobody may frame us.
@@ -29,8 +30,9 @@ _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class RequestContext:
     """ASGI middleware, the outermost. A request id sent as X-Request-ID is taken over if it is a plain word."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,9 +62,13 @@ class RequestContext:
                 raise
             await problem_response(error, scope["path"])(scope, receive, send_with_headers)
         finally:
+            duration_s = time.perf_counter() - started
+            # Routes, not paths: anybody can make up paths.
+            route = getattr(scope.get("route"), "path", "none")
+            self._metrics.request(scope["method"] if status != 405 else "other", route, status, duration_s)
             fields = {
                 "method": scope["method"], "path": scope["path"], "status": status,
-                "duration_ms": round(1e3 * (time.perf_counter() - started), 2),
+                "duration_ms": round(1e3 * duration_s, 2),
             }  # fmt: skip
             log.info("request", extra={"fields": fields})
             request_id.reset(token)

@@ -6,14 +6,18 @@ ServiceError (Exception)
 │   ├── UnknownPredictor
 │   ├── UnknownTable
 │   ├── UnknownPrediction
-│   └── UnknownKey
+│   ├── UnknownKey
+│   └── UnknownJob
 ├── NotAuthenticated            no API key, or none that is valid
 ├── Forbidden                   a key without the scope, or a service without keys asked from elsewhere
 ├── NoPredictor                 nothing was promoted yet: there is nobody to answer
 ├── NotPromotable               a predictor of an emulated target
+│   └── NothingBefore           no older predictor to go back to
 ├── ContentConflict             something else was sent before under the same name
 ├── AliasInUse                  an alias that would hide a target's id
 ├── DamagedArtifact             a stored predictor does not agree with its checksum
+├── StoreUnavailable            the shared store of versions does not answer
+├── LeaseLost                   a job was cancelled or taken over while a worker was at it
 ├── InvalidRequest              a body that is not the JSON asked for; ``errors`` lists what is wrong
 │   └── MalformedJson           … not JSON at all
 ├── LimitExceeded               ``limit`` says what was allowed
@@ -72,6 +76,10 @@ class UnknownKey(NotThere):
     """No API key has that id."""
 
 
+class UnknownJob(NotThere):
+    """No job has that id."""
+
+
 class NotAuthenticated(ServiceError):
     """Nobody knows who asks."""
 
@@ -90,6 +98,10 @@ class NotPromotable(ServiceError):
     """The predictor must not answer by default."""
 
 
+class NothingBefore(NotPromotable):
+    """There is no older predictor to go back to."""
+
+
 class AliasInUse(ServiceError):
     """The alias would hide a target's id."""
 
@@ -100,6 +112,14 @@ class ContentConflict(ServiceError):
 
 class DamagedArtifact(ServiceError):
     """Files of the store are not what they were when they were registered."""
+
+
+class StoreUnavailable(ServiceError):
+    """The store of versions that several machines share does not answer; it may later."""
+
+
+class LeaseLost(ServiceError):
+    """Somebody else decides about the job now."""
 
 
 class InvalidRequest(ServiceError):

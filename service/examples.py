@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 #: A convolution, a ReLU, a pool and a classifier; `TINY_ONNX` is the same graph.
@@ -58,6 +59,25 @@ REQUESTS: dict[str, Any] = {
     },
 }
 
+#: Bodies of POST /v1/predictions/batch.
+BATCHES: dict[str, dict[str, Any]] = {
+    "array": {
+        "sweep": {
+            "summary": "A graph at three batch sizes, and an ONNX file; answers are not kept",
+            "value": [
+                {"architecture": {"format": "graph", "graph": TINY_GRAPH}, "batch_sizes": [1, 8, 32], "store": False},
+                {"architecture": {"format": "onnx", "onnx": TINY_ONNX}, "store": False},
+            ],
+        },
+    },
+    "lines": {
+        "two": {
+            "summary": "Two requests",
+            "value": 2 * (json.dumps({"architecture": {"format": "onnx", "onnx": TINY_ONNX}}) + "\n"),
+        },
+    },
+}
+
 #: Bodies of POST /v1/predictions/onnx, fetched from where they lie.
 ONNX_FILES: dict[str, Any] = {
     "tiny": {"summary": "The same graph as an ONNX file", "externalValue": "/docs/examples/tiny.onnx"},
@@ -93,6 +113,7 @@ PREDICTION_RESPONSE: dict[str, Any] = {
     ],
 }  # fmt: skip
 
+BATCH_ANSWER = json.dumps({**PREDICTION_RESPONSE, "index": 0}) + "\n"
 
 TARGET: dict[str, Any] = {
     "id": TARGET_ID,
@@ -121,7 +142,9 @@ PREDICTOR: dict[str, Any] = {
     "created_at": "2026-01-02T03:14:05Z",
 }  # fmt: skip
 
-READY: dict[str, Any] = {"status": "ready", "checks": {"database": "ok", "migrations": "ok", "predictor": "ok"}}
+READY: dict[str, Any] = {
+    "status": "ready", "checks": {"process": "ok", "database": "ok", "migrations": "ok", "predictor": "ok"},
+}  # fmt: skip
 
 
 def tiny_onnx() -> bytes:

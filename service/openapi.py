@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from archgauge_client.wire import PredictionRequest, Problem
-from archgauge_client.wire_admin import KeyRequest
+from archgauge_client.wire import BatchAnswer, BatchRequest, PredictionRequest, Problem
+from archgauge_client.wire_admin import KeyRequest, PromotionRequest, TrainingRequest
 from service.auth import is_public
 from service.problems import MEDIA_TYPE
 
@@ -33,6 +33,7 @@ _STATUS_TEXT = {
     413: "The body or the graph is too large",
     415: "The body's type or encoding is not accepted",
     422: "The request or the architecture is wrong; `errors`, `operators`, `dimension` or `tensor` say where",
+    429: "More requests than this client may send in that time; `Retry-After` says when to come back",
     500: "A defect of the service",
     503: "The service has no capacity or no predictor now; try again",
     504: "The request took too long",
@@ -59,10 +60,28 @@ def answer(
     return {status: response if model is None else {**response, "model": model}}
 
 
-def body(media_type: str, model: str | None, examples: dict[str, Any]) -> dict[str, Any]:
+def body(media_type: str, model: str | None, examples: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
     """The ``openapi_extra`` of an endpoint that reads its body itself: JSON of a model, or bytes."""
     schema = {"$ref": _REFERENCE.format(model=model)} if model else {"type": "string", "format": "binary"}
-    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema, "examples": examples}}}}
+    return {"requestBody": {"required": required, "content": {media_type: {"schema": schema, "examples": examples}}}}
+
+
+def lines_answer(description: str, example: str) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of an endpoint that succeeds with NDJSON; every line is a `BatchAnswer` or a problem."""
+    return {200: {"description": description, "content": {"application/x-ndjson": {
+        "schema": {"type": "string", "description": "Lines of `BatchAnswer` or `Problem`."}, "example": example,
+    }}}}  # fmt: skip
+
+
+def lines_body(model: str, examples: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The ``openapi_extra`` of an endpoint that takes several of a model, as lines or as an array."""
+    array = {"type": "array", "items": {"$ref": _REFERENCE.format(model=model)}}
+    lines = {"type": "string", "description": f"Lines of `{model}`."}
+    content = {
+        "application/json": {"schema": array, "examples": examples["array"]},
+        "application/x-ndjson": {"schema": lines, "examples": examples["lines"]},
+    }
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def install(app: FastAPI) -> None:
@@ -81,7 +100,15 @@ def _complete(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, summary=app.summary, description=app.description, routes=app.routes
     )
     _, extra = models_json_schema(
-        [(PredictionRequest, "validation"), (KeyRequest, "validation"), (Problem, "serialization")],
+        [
+            (PredictionRequest, "validation"),
+            (BatchRequest, "validation"),
+            (BatchAnswer, "serialization"),
+            (KeyRequest, "validation"),
+            (TrainingRequest, "validation"),
+            (PromotionRequest, "validation"),
+            (Problem, "serialization"),
+        ],
         ref_template=_REFERENCE,
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
@@ -101,7 +128,7 @@ def _say_who_may(operation: dict[str, Any], public: bool) -> None:
     """Every endpoint runs `service.auth.authenticate`, which lets public ones pass."""
     if not public:
         operation["security"] = [{name: []} for name in _SECURITY]
-        operation["responses"] |= {str(status): problem_responses(status)[status] for status in (401, 403)}
+        operation["responses"] |= {str(status): problem_responses(status)[status] for status in (401, 403, 429)}
 
 
 def _answer_problems(operation: dict[str, Any]) -> None:

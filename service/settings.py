@@ -27,6 +27,13 @@ class Settings:
     data_dir: Path
     #: ``postgresql://…`` or ``sqlite:///…``; empty for SQLite in the data directory. It may hold a password.
     database_url: str = field(default="", repr=False)
+    #: Where versions are kept for several machines: any URL of fsspec; empty for the data directory. It may hold a secret.
+    store_url: str = field(default="", repr=False)
+    #: Whether the server carries out jobs itself, or leaves them to `archgauge worker`.
+    embedded_worker: bool = True
+    #: A job whose worker says nothing for so long goes on with another one; and how often to look for jobs.
+    job_lease_s: float = 15.0
+    job_poll_s: float = 1.0
     #: Answer everybody, from anywhere, as long as there are no API keys. Without, only this machine is answered then.
     allow_without_keys: bool = False
     #: A body may have this many bytes, and as many again after decompression.
@@ -38,6 +45,11 @@ class Settings:
     threads: int = 0
     #: Requests that may wait for a thread; more are refused with 503.
     max_waiting: int = 64
+    #: Batches that may be under way; more are refused with 503.
+    max_batches: int = 16
+    #: Predictions per second for each API key, and for each address where there are no keys; 0 for any number.
+    rate_per_key: float = 0.0
+    rate_per_address: float = 0.0
     #: Loaded predictors that are kept in memory.
     max_loaded_predictors: int = 8
     #: Promotions are noticed after at most this long.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from service.engine import PricingEngine
+from service.jobs import Supervisor
 from service.keys import KeyRing
+from service.metrics import Metrics
+from service.rates import Rates
 from service.recorder import Recorder
 from service.settings import Settings
+from service.stopping import StopSignal
 from service.store import Store
 from service.workers import Workers
 
@@ -25,28 +30,46 @@ class Service:
     workers: Workers
     recorder: Recorder
     keys: KeyRing
+    #: Carries out jobs, unless `archgauge worker` does.
+    supervisor: Supervisor | None
+    metrics: Metrics
+    rates: Rates
+    stopping: StopSignal
+    #: Places for batches.
+    batches: asyncio.Semaphore
 
     @classmethod
-    def start(cls, settings: Settings) -> Service:
+    def start(cls, settings: Settings, metrics: Metrics | None = None) -> Service:
         """Open the store (upgrading its database) and start the threads."""
-        store = Store.open(settings.data_dir, settings.database_url)
+        store = Store.open(settings.data_dir, settings.database_url, settings.store_url)
+        metrics = metrics or Metrics()
+        supervisor = Supervisor(store.database, settings) if settings.embedded_worker else None
+        if supervisor is not None:
+            supervisor.start()
         return cls(
             settings=settings,
             store=store,
-            engine=PricingEngine(store, settings),
-            workers=Workers(settings.worker_threads, settings.max_waiting),
-            recorder=Recorder(store.database, settings.max_stored_predictions),
+            engine=PricingEngine(store, settings, metrics),
+            workers=Workers(settings.worker_threads, settings.max_waiting, metrics),
+            recorder=Recorder(store.database, settings.max_stored_predictions, metrics),
             keys=KeyRing(store.database, settings.refresh_s),
+            supervisor=supervisor,
+            metrics=metrics,
+            rates=Rates(),
+            stopping=StopSignal(),
+            batches=asyncio.Semaphore(settings.max_batches),
         )
 
     async def close(self) -> None:
-        """Finish what is under way."""
+        """Finish what is under way; a job is given back instead."""
+        if self.supervisor is not None:
+            await asyncio.to_thread(self.supervisor.stop)
         await self.workers.close()
         await self.recorder.close()
         self.store.close()
 
 
-def current_service(request: Request) -> Service:
+async def current_service(request: Request) -> Service:
     """The service that the application started."""
     service = request.app.state.service
     assert isinstance(service, Service)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
 PROBLEM_TYPE_PREFIX = "urn:archgauge:problem:"
 
@@ -89,6 +89,29 @@ class PredictionRequest(_Request):
     strict: Annotated[
         bool, Field(description="Refuse graphs with kernels that no source can price; else a lower bound is given.")
     ] = True
+    store: Annotated[bool, Field(description="Keep the answer, so that its id can be fetched again.")] = True
+
+
+class BatchRequest(PredictionRequest):
+    """One request of a batch, or a sweep: one answer for each of ``batch_sizes``, in that order."""
+
+    batch_sizes: Annotated[
+        list[Annotated[int, Field(ge=1)]] | None,
+        Field(min_length=1, max_length=64, description="Instead of `batch_size`: several, each with its own answer."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.batch_size is not None and self.batch_sizes is not None:
+            raise ValueError("give batch_size or batch_sizes, not both")
+        return self
+
+    def sweep(self) -> list[PredictionRequest]:
+        """The single requests that this one stands for; they share the architecture."""
+        fields = {name: getattr(self, name) for name in PredictionRequest.model_fields}
+        if self.batch_sizes is None:
+            return [PredictionRequest.model_construct(**fields)]
+        return [PredictionRequest.model_construct(**{**fields, "batch_size": n}) for n in self.batch_sizes]
 
 
 class Estimate(_Answer):
@@ -194,6 +217,13 @@ class PredictionResponse(_Answer):
     predictions: list[Prediction]
 
 
+class BatchAnswer(PredictionResponse):
+    """A line of the answer to a batch."""
+
+    index: Annotated[int, Field(description="Which request of the batch it answers, from 0.")]
+    batch_size: Annotated[int | None, Field(description="In a sweep, which of its sizes.")] = None
+
+
 class Target(_Answer):
     """A target that can be asked for (or, while ``predictor`` is null, one that was only measured so far)."""
 
@@ -283,6 +313,9 @@ class Problem(_Answer):
     known: list[str] | None = None
     checks: dict[str, str] | None = None
     limit: float | None = None
+
+    index: Annotated[int | None, Field(description="In batches: which request it is about, from 0.")] = None
+    batch_size: Annotated[int | None, Field(description="In a sweep, which of its sizes.")] = None
 
     @property
     def slug(self) -> str:

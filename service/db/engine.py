@@ -117,14 +117,14 @@ def _with_driver(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise ValueError("the database's URL cannot be understood; write postgresql://user@host/name") from None
+        raise ValueError("ARCHGAUGE_DATABASE_URL cannot be understood; write postgresql://user@host/name") from None
     backend = parsed.get_backend_name()
     if backend in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
-        raise ValueError(f"the database must be sqlite:///… or postgresql://…, not {backend}")
+        raise ValueError(f"ARCHGAUGE_DATABASE_URL must be sqlite:///… or postgresql://…, not {backend}")
     if parsed.database in (None, "", ":memory:"):
-        raise ValueError("an in-memory database would lose everything; give a file: sqlite:////path/archgauge.db")
+        raise ValueError("a database in memory would lose everything; give it a file: sqlite:////path/archgauge.db")
     return parsed
 
 
@@ -158,5 +158,9 @@ def _prepare_sqlite(connection: Any, entry: ConnectionPoolEntry) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if options.get(WRITES, False):
+        connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get(LAZY, False) else 'FULL'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql("BEGIN")

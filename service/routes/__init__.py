@@ -1,8 +1,10 @@
 """The endpoints, one subject per file."""
 
 from service.routes import (
+    batches,
     docs,
     health,
+    jobs,
     keys,
     lookup_tables,
     pages,
@@ -11,14 +13,18 @@ from service.routes import (
     pages_targets,
     predictions,
     predictors,
+    promotions,
     targets,
 )
 
 ROUTERS = (
     predictions.router,
+    batches.router,
     targets.router,
     lookup_tables.router,
     predictors.router,
+    promotions.router,
+    jobs.router,
     keys.router,
     health.router,
     docs.router,

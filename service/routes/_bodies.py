@@ -11,6 +11,9 @@ from starlette.requests import Request
 from service.answers import invalid
 from service.errors import SlowBody, UnsupportedMedia
 
+#: What NDJSON is called.
+LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/jsonlines")
+
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -27,8 +30,8 @@ async def read_json(request: Request, limit_s: float) -> bytes:
     return await _read(request, limit_s)
 
 
-async def read_model(request: Request, model: type[_Model], limit_s: float) -> _Model:
-    """A JSON body as a request of the API.
+async def read_model(request: Request, model: type[_Model], limit_s: float, *, empty: bool = False) -> _Model:
+    """A JSON body as a request of the API; where it may be ``empty``, that stands for all defaults.
 
     Raises:
         MalformedJson, InvalidRequest: it is not one.
@@ -36,7 +39,7 @@ async def read_model(request: Request, model: type[_Model], limit_s: float) -> _
     """
     data = await read_json(request, limit_s)
     try:
-        return model.model_validate_json(data)
+        return model.model_validate_json(data or b"{}" if empty else data)
     except ValidationError as error:
         raise invalid(error) from None
 
@@ -50,6 +53,13 @@ async def read_onnx(request: Request, limit_s: float) -> bytes:
             "POST /v1/predictions takes JSON"
         )
     return await _read(request, limit_s)
+
+
+def check_lines(request: Request) -> None:
+    """Raises UnsupportedMedia for a body that says to be neither NDJSON nor JSON."""
+    media_type = _media_type(request)
+    if media_type not in ("", *LINES, "application/json", "text/plain"):
+        raise UnsupportedMedia(f"this endpoint takes application/x-ndjson or application/json, not {media_type}")
 
 
 def _media_type(request: Request) -> str:

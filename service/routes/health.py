@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastapi import APIRouter
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.responses import Response
 
 from archgauge_client.wire import Health
 from service import examples
@@ -36,8 +38,11 @@ async def healthz() -> Health:
     responses=answer("It can", examples.READY) | problem_responses(503),
 )
 def readyz(service: CurrentService) -> Health:
-    """200 when the database answers, its migrations are current and a predictor is loaded; else 503 with reasons."""
+    """200 when the database answers, its migrations are current, a predictor is loaded and the process will stay; else 503
+    with reasons.
+    """
     checks = {
+        "process": "about to end" if service.stopping.asked else "ok",
         "database": _check(service.store.database.ping),
         "migrations": _check(lambda: _migrations(service)),
         "predictor": _check(service.engine.warm_up),
@@ -45,6 +50,20 @@ def readyz(service: CurrentService) -> Health:
     if any(result != "ok" for result in checks.values()):
         raise NotReady("; ".join(f"{name}: {text}" for name, text in checks.items() if text != "ok"), checks)
     return Health(status="ready", checks=checks)
+
+
+@router.get(
+    "/metrics",
+    summary="Numbers for Prometheus",
+    operation_id="metrics",
+    response_class=Response,
+    responses={
+        200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    },
+)
+def metrics(service: CurrentService) -> Response:
+    """Requests, latencies of requests and of the stages of predictions, memory hits, coverage by source, queues."""
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _check(probe: Callable[[], object]) -> str:

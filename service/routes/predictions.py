@@ -15,6 +15,7 @@ from service.db import PredictionRecord, Predictions
 from service.errors import InvalidRequest, UnknownPrediction
 from service.openapi import answer, body, problem_responses
 from service.routes._bodies import read_json, read_onnx
+from service.routes._connections import run_while_connected
 from service.state import CurrentService, Service
 
 router = APIRouter(tags=["predictions"])
@@ -33,7 +34,7 @@ _ANSWER = answer("The predictions", examples.PREDICTION_RESPONSE, PredictionResp
 async def predict(request: Request, service: CurrentService) -> Response:
     """One architecture on one or more targets. The answer is stored, to be fetched again by its id."""
     data = await read_json(request, service.settings.request_time_limit_s)
-    return await _answer(service, PredictionWork(service.engine, data))
+    return await _answer(request, service, PredictionWork(service.engine, data))
 
 
 @router.post(
@@ -59,16 +60,17 @@ async def predict_onnx(
     ] = None,
     detail: Annotated[Detail, Query(description="`kernels` lists every kernel.")] = "summary",
     confidence: Annotated[float, Query(ge=0.5, le=0.999, description="Nominal coverage of the intervals.")] = 0.9,
+    store: Annotated[bool, Query(description="Keep the answer, so that its id can be fetched again.")] = True,
     strict: Annotated[bool, Query(description="Refuse graphs with kernels that no source can price.")] = True,
 ) -> Response:
     """The body is the ONNX file, such as `curl --data-binary @model.onnx` sends it. Its weights are not looked at."""
     options = {
         "name": name, "targets": target or [], "predictor": predictor, "batch_size": batch_size,
         "dims": _dims(dim or []), "input_shapes": _shapes(shape or []), "detail": detail,
-        "confidence": confidence, "strict": strict,
+        "confidence": confidence, "strict": strict, "store": store,
     }  # fmt: skip
     data = await read_onnx(request, service.settings.request_time_limit_s)
-    return await _answer(service, PredictionWork(service.engine, data, onnx=True, options=options))
+    return await _answer(request, service, PredictionWork(service.engine, data, onnx=True, options=options))
 
 
 @router.get(
@@ -97,10 +99,11 @@ def stored(service: Service, prediction_id: str) -> PredictionRecord:
     return record
 
 
-async def _answer(service: Service, work: PredictionWork) -> Response:
-    record = await service.workers.run(work, service.settings.request_time_limit_s)
-    await service.recorder.record(record)
-    return _response(record)
+async def _answer(request: Request, service: Service, work: PredictionWork) -> Response:
+    answer = await run_while_connected(request, service.workers, work, service.settings.request_time_limit_s)
+    if answer.keep:
+        await service.recorder.record(answer.record)
+    return _response(answer.record)
 
 
 def _response(record: PredictionRecord) -> Response:

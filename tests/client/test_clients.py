@@ -87,8 +87,9 @@ def test_the_request_carries_all_arguments(predict: Predict) -> None:
     assert (request.method, request.url.path) == ("POST", "/v1/predictions")
     assert json.loads(request.content) == {
         "architecture": {"format": "onnx", "onnx": base64.b64encode(MODEL).decode()}, "targets": ["laptop"],
-        "predictor": "v1", "batch_size": 2, "dims": {"s": 128}, "input_shapes": {"x": [1, 3]}, "detail": "kernels",
-        "confidence": 0.8, "strict": False,
+        "name": None, "predictor": "v1", "batch_size": 2,
+        "dims": {"s": 128}, "input_shapes": {"x": [1, 3]}, "detail": "kernels",
+        "confidence": 0.8, "strict": False, "store": True,
     }  # fmt: skip
 
 

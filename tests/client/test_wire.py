@@ -30,6 +30,7 @@ def test_a_request_has_the_fields_of_the_contract() -> None:
     request = PredictionRequest(architecture=OnnxArchitecture(format="onnx", onnx=b"\x08\x08"))
     assert json.loads(request.model_dump_json()) == {
         "architecture": {"format": "onnx", "onnx": "CAg="},
+        "name": None,
         "targets": [],
         "predictor": None,
         "batch_size": None,
@@ -38,6 +39,7 @@ def test_a_request_has_the_fields_of_the_contract() -> None:
         "detail": "summary",
         "confidence": 0.9,
         "strict": True,
+        "store": True,
     }
 
 

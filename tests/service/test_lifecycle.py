@@ -33,7 +33,7 @@ def test_ready_when_everything_is_there(http: httpx.Client) -> None:
     assert http.get("/healthz").json()["status"] == "ok"
     response = http.get("/readyz")
     assert response.status_code == 200
-    assert response.json()["checks"] == {"database": "ok", "migrations": "ok", "predictor": "ok"}
+    assert response.json()["checks"] == {"process": "ok", "database": "ok", "migrations": "ok", "predictor": "ok"}
 
 
 def test_without_a_predictor_the_service_says_what_to_do(tmp_path: Path, check_problem: Check) -> None:
@@ -103,7 +103,7 @@ def test_a_body_that_does_not_arrive(tmp_path: Path) -> None:
     with in_background(Settings(data_dir=tmp_path, request_time_limit_s=0.2)) as base:
         host, port = base.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=10) as connection:
-            connection.sendall(b"POST /v1/predictions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            connection.sendall(b"POST /v1/predictions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
             assert b" 408 " in connection.recv(1000).split(b"\r\n")[0]
 
 
