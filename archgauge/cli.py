@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "Predict and measure models, and compare.",
     "lowering": "Check our kernels against the runtime's.",
     "serve": "Serve predictions over HTTP.",
+    "worker": "Carry out the service's jobs.",
     "train": "Train a predictor on tables that are there already.",
     "tables": "List, export and import lookup tables.",
     "predictors": "List and promote predictors.",

@@ -16,8 +16,9 @@ from archgauge.output import progress
 from archgauge.profiling import profile
 from archgauge.service_process import running_service
 from archgauge.state import open_store
-from archgauge.training import print_training, train
+from archgauge.training import print_training
 from archgauge_client import Client
+from service.training import train
 
 #: How often each network is measured.
 ROUNDS = 2

@@ -10,13 +10,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from archgauge.errors import UnreadableModel
-from archgauge.state import settings
+from archgauge.state import open_store, settings
 from archgauge_client import strip_file
 from archgauge_client.wire import GraphArchitecture, OnnxArchitecture, PredictionRequest
 from service.answers import PredictionWork
 from service.db import Predictions
 from service.engine import PricingEngine
-from service.store import Store
 from service.workers import Deadline
 
 
@@ -25,7 +24,7 @@ class LocalPricing:
 
     def __init__(self, data_dir: Path) -> None:
         self._settings = settings(data_dir)
-        self.store = Store.open(self._settings.data_dir, self._settings.database_url)
+        self.store = open_store(data_dir)
         self._engine = PricingEngine(self.store, self._settings)
 
     def require(self, targets: Sequence[str]) -> None:

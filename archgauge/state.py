@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 from archgauge.errors import CommandError
@@ -17,10 +20,18 @@ def settings(data_dir: Path) -> Settings:
         raise CommandError(str(error)) from error
 
 
+def service_settings(data_dir: Path) -> Settings:
+    """`settings` for a process that logs: as text where somebody watches and nothing else was chosen."""
+    chosen = settings(data_dir)
+    if sys.stderr.isatty() and "ARCHGAUGE_LOG_FORMAT" not in os.environ:
+        return replace(chosen, log_format="text")
+    return chosen
+
+
 def open_store(data_dir: Path) -> Store:
     """The store of a data directory, made and its database upgraded where needed."""
     chosen = settings(data_dir)
     try:
-        return Store.open(chosen.data_dir, chosen.database_url)
+        return Store.open(chosen.data_dir, chosen.database_url, chosen.store_url)
     except ValueError as error:
-        raise CommandError(f"ARCHGAUGE_DATABASE_URL: {error}") from error
+        raise CommandError(str(error)) from error

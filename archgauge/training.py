@@ -1,88 +1,15 @@
-"""Table version → predictor version → promoted, unless it is worse than the one that answers now."""
+"""What training a predictor gave, for people and for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from archgauge.output import Report, coverage, percent, stdout
-from lookup_tables import Table, Target, read_table
-from predictors import Predictor, PredictorError
-from predictors import train as train_predictor
-from predictors.evaluation import WholeResult, evaluate_wholes, frozen_set
-from predictors.observations import networks_of
-from service.db import PredictorRecord, TableRecord
-from service.errors import NoPredictor, ServiceError
-from service.store import Store
+from archgauge.output import coverage, percent, stdout
+from service.training import Training
 
 #: Two measurements of a model that are at least so far apart say how well a measurement can be repeated at all.
 NOISE_FLOOR_APART_S = 600.0
-
-
-@dataclass(frozen=True)
-class Training:
-    """A predictor version, and whether it answers now."""
-
-    predictor: PredictorRecord
-    table: TableRecord
-    promoted: bool
-    why: str
-
-
-def train(store: Store, table: TableRecord, *, seed: int = 0, report: Report) -> Training:
-    """Train on a table version, keep the predictor, and promote it unless it is worse.
-
-    Raises:
-        NotEnoughMeasurements: there is too little in the table.
-    """
-    measured = read_table(store.table_version(table))
-    trained = train_predictor(measured, seed=seed, progress=report)
-    record = store.register_predictor(trained, table.target_id, [table.version])
-    promote, why = _decide(store, trained.predictor, measured)
-    if promote:
-        store.promote(record.version, record.target_id, note=why)
-    return Training(record, table, promote, why)
-
-
-def _decide(store: Store, new: Predictor, table: Table) -> tuple[bool, str]:
-    """Whether ``new`` should answer for its target, and why. Both are judged on the table's held-out networks."""
-    target: Target = table.target
-    if target.emulated:
-        return False, "times measured under an emulator are nobody's"
-    try:
-        current = store.promoted(target.id)
-    except NoPredictor:
-        return True, "the first of its target"
-    try:
-        old = Predictor.load(store.predictor_folder(current))
-    except (PredictorError, ServiceError) as error:
-        return True, f"{current.version} cannot be used any more: {error}"
-    frozen = frozen_set(networks_of(table.measurements))
-    return compare(evaluate_wholes(old, frozen), evaluate_wholes(new, frozen), current.version)
-
-
-def compare(old: Sequence[WholeResult], new: Sequence[WholeResult], name: str) -> tuple[bool, str]:
-    """Whether ``new`` is not worse than ``old`` (called ``name``) on the networks that both could predict.
-
-    Worse is a mean absolute relative error that is higher by more than the standard error of the paired differences:
-    less than that is chance.
-    """
-    before = {result.context: _error(result) for result in old}
-    pairs = np.array([(before[r.context], _error(r)) for r in new if r.context in before])
-    if len(pairs) == 0:
-        return True, f"no held-out network was measured to compare it with {name}"
-    rise = pairs[:, 1] - pairs[:, 0]
-    margin = float(rise.std(ddof=1) / np.sqrt(len(rise))) if len(rise) > 1 else 0.0
-    figures = f"{percent(float(pairs[:, 1].mean()))} against {percent(float(pairs[:, 0].mean()))} of {name}"
-    text = f"MAPE {figures} on {len(pairs)} held-out networks"
-    return bool(rise.mean() <= margin), text
-
-
-def _error(result: WholeResult) -> float:
-    return abs(result.predicted_us / result.measured_us - 1)
 
 
 def print_training(training: Training) -> None:

@@ -21,6 +21,7 @@ from service.db import (
     HEAD,
     ChunkRecord,
     Database,
+    Jobs,
     Measurements,
     PredictionRecord,
     Predictions,
@@ -54,6 +55,7 @@ def fill(database: Database) -> None:
         chunk = ChunkRecord("cpu-1t-0a1b2c3d", "lease-1", 0, "a" * 64, NOW)
         failed = Measurement("isolated", error="oom", detail="no memory")
         Measurements(session).add(chunk, [Measurement("whole_model", latency_us=12.5, context="net:1"), failed])
+        Jobs(session).add("train", {"target": "cpu-1t-0a1b2c3d"}, "anonymous")
         Predictions(session).add([PredictionRecord(f"{1:036}", NOW, {"targets": []}, b'{"name": "net"}')])
 
 

@@ -31,6 +31,16 @@ def publish(folder: Path, place: Path) -> None:
     _sync(place.parent)
 
 
+def keep(folder: Path, place: Path) -> None:
+    """Put a finished folder into its place, unless another process was faster with the same one."""
+    folder.chmod(0o755)
+    try:
+        folder.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
+
+
 def sync_and_hash(folder: Path) -> str:
     """Write everything to the disk and return its `hash_files`."""
     for path in (*folder.rglob("*"), folder):

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -16,6 +17,7 @@ from service import logs
 from service.app import create_app
 from service.auth import is_loopback
 from service.errors import Forbidden
+from service.jobs import Supervisor
 from service.keys import list_keys
 from service.settings import Settings
 from service.store import Store
@@ -77,8 +79,24 @@ def serve(settings: Settings, listener: socket.socket, workers: int = 1) -> None
     if workers == 1:
         uvicorn.Server(_config(create_app(settings, dedicated=True))).run(sockets=[listener])
         return
-    os.environ.update(settings.to_environment())
-    Multiprocess(_config(_FACTORY, factory=True, workers=workers), sockets=[listener]).run()
+    os.environ.update(replace(settings, embedded_worker=False).to_environment())
+    with _jobs(settings):
+        Multiprocess(_config(_FACTORY, factory=True, workers=workers), sockets=[listener]).run()
+
+
+@contextmanager
+def _jobs(settings: Settings) -> Iterator[None]:
+    """Carry out jobs here, once for all processes."""
+    if not settings.embedded_worker:
+        yield
+        return
+    with Store.open(settings.data_dir, settings.database_url) as store:
+        supervisor = Supervisor(store.database, settings)
+        supervisor.start()
+        try:
+            yield
+        finally:
+            supervisor.stop()
 
 
 @contextmanager

@@ -1,13 +1,7 @@
-"""The store of versions: lookup tables and predictors under the data directory, known to the database.
+"""The store of versions: lookup tables and predictors in folders (`service.artifacts`), known to the database.
 
-::
-
-    <data dir>/archgauge.db
-    <data dir>/store/tables/<target>/<version>/          written by `lookup_tables.write_table`
-    <data dir>/store/predictors/<target>/<version>/      written by `Store.register_predictor`
-
-A version is a folder that is never changed; it appears under its name complete or not at all, and the database learns
-of it afterwards. So a crash leaves at worst a folder that nobody refers to.
+The database, ``<data dir>/archgauge.db`` unless another one is named, learns of a version once its folder is complete. So
+a crash leaves at worst a folder that nobody refers to.
 """
 
 from __future__ import annotations
@@ -16,10 +10,11 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from lookup_tables import Target
 from service._folders import hash_files, publish, sync_and_hash, temporary_folder
+from service.artifacts import Artifacts
 from service.db import (
     Database,
     PredictorRecord,
@@ -34,6 +29,7 @@ from service.errors import (
     AliasInUse,
     DamagedArtifact,
     NoPredictor,
+    NothingBefore,
     NotPromotable,
     UnknownPredictor,
     UnknownTable,
@@ -44,6 +40,14 @@ if TYPE_CHECKING:
     from lookup_tables import TableVersion
 
 DATABASE_FILE = "archgauge.db"
+
+_Record = TypeVar("_Record", contravariant=True)
+
+
+class Within(Protocol[_Record]):
+    """What to do with a new record within the transaction that makes it."""
+
+    def __call__(self, session: Any, record: _Record, /) -> None: ...
 
 
 class SavablePredictor(Protocol):
@@ -62,17 +66,23 @@ class Store:
         UnknownTarget, UnknownTable, UnknownPredictor: no such name; ``known`` lists those that there are.
     """
 
-    def __init__(self, data_dir: Path, database: Database) -> None:
-        self.root = data_dir / "store"
+    def __init__(self, database: Database, artifacts: Artifacts) -> None:
+        self.root = artifacts.root
         self.database = database
+        self._artifacts = artifacts
 
     @classmethod
-    def open(cls, data_dir: Path, database_url: str = "") -> Self:
-        """Open the store, making it and upgrading its database where needed."""
+    def open(cls, data_dir: Path, database_url: str = "", store_url: str = "") -> Self:
+        """Open the store, making it and upgrading its database where needed.
+
+        Raises:
+            ValueError: one of the URLs cannot be used.
+        """
         data_dir.mkdir(parents=True, exist_ok=True)
+        artifacts = Artifacts(data_dir / "store", store_url)
         database = Database(database_url or sqlite_url(data_dir / DATABASE_FILE))
         upgrade(database)
-        return cls(data_dir, database)
+        return cls(database, artifacts)
 
     def close(self) -> None:
         self.database.close()
@@ -126,6 +136,7 @@ class Store:
 
         manifest = read_manifest(table.path)
         self.register_target(manifest.target, alias)
+        self._artifacts.share("tables", table.target_id, table.version)
         created_at = datetime.fromtimestamp(manifest.created_at, UTC)
         record = TableRecord(table.target_id, table.version, manifest.to_json(), created_at)
         with self.database.write() as session:
@@ -149,19 +160,31 @@ class Store:
         raise UnknownTable(_not_one("lookup table", version, target, found), [t.version for t in self.tables(target)])
 
     def table_version(self, record: TableRecord) -> TableVersion:
-        """Where the table lies."""
+        """Where the table lies, fetched if it was made elsewhere. `lookup_tables.read_table` checks it.
+
+        Raises:
+            DamagedArtifact: its files are missing.
+            StoreUnavailable: the shared store does not answer.
+        """
         from lookup_tables import TableVersion
 
-        folder = self.root / "tables" / record.target_id / record.version
+        folder = self._artifacts.fetch("tables", record.target_id, record.version)
         return TableVersion(record.target_id, record.version, folder)
 
     # Predictors
 
-    def register_predictor(self, predictor: SavablePredictor, target: str, tables: Sequence[str]) -> PredictorRecord:
+    def register_predictor(
+        self,
+        predictor: SavablePredictor,
+        target: str,
+        tables: Sequence[str],
+        within: Within[PredictorRecord] | None = None,
+    ) -> PredictorRecord:
         """Keep a predictor as the next version of a target. It answers once it is promoted.
 
         Args:
             tables: versions of the lookup tables that it was trained on, all of this target.
+            within: if it raises, the predictor was never there.
         """
         target_id = self.target(target).id
         for version in tables:
@@ -182,8 +205,11 @@ class Store:
                     created_at=datetime.now(UTC),
                     tables=tuple(tables),
                 )
+                self._artifacts.share("predictors", target_id, record.version, folder)
                 publish(folder, home / record.version)
                 versions.add_predictor(record)
+                if within is not None:
+                    within(session, record)
         return record
 
     def predictors(self, target: str | None = None) -> list[PredictorRecord]:
@@ -205,28 +231,51 @@ class Store:
 
         Raises:
             DamagedArtifact: they are not.
+            StoreUnavailable: the shared store does not answer.
         """
-        folder = self.root / "predictors" / record.target_id / record.version
-        if not folder.is_dir():
-            raise DamagedArtifact(f"the files of predictor {record.version} are missing from {folder}")
+        folder = self._artifacts.fetch("predictors", record.target_id, record.version)
         if hash_files(folder) != record.sha256:
             raise DamagedArtifact(f"the files in {folder} are not those that were registered; train or import it again")
         return folder
 
     # Promotions
 
-    def promote(self, version: str, target: str | None = None, note: str = "") -> PredictorRecord:
-        """Let a predictor version answer for its target from now on; promoting an older one rolls back.
+    def promote(
+        self, version: str, target: str | None = None, note: str = "", within: Within[PredictorRecord] | None = None
+    ) -> PredictorRecord:
+        """Let a predictor version answer for its target from now on.
 
         Raises:
             NotPromotable: its target is emulated.
+            DamagedArtifact: its files are not those that were registered.
         """
         record = self.predictor(version, target)
         if self.target(record.target_id).emulated:
             raise NotPromotable(f"{record.target_id} was measured under an emulator; its times are nobody's")
+        self.predictor_folder(record)
         with self.database.write() as session:
             Versions(session).promote(record.target_id, record.version, note)
+            if within is not None:
+                within(session, record)
         return record
+
+    def history(self, target: str) -> Sequence[PromotionRecord]:
+        """All promotions of a target, the newest first."""
+        target_id = self.target(target).id
+        with self.database.read() as session:
+            return Versions(session).promotions(target_id)
+
+    def before(self, target: str) -> PredictorRecord:
+        """The predictor that answered before the one that answers now, to go back to.
+
+        Raises:
+            NothingBefore: there was no other.
+        """
+        history = self.history(target)
+        for promotion in history:
+            if promotion.predictor.version != history[0].predictor.version:
+                return promotion.predictor
+        raise NothingBefore(f"no other predictor ever answered for {target}")
 
     def promotions(self) -> list[PromotionRecord]:
         """Who answers for each target now, the one promoted last first."""

@@ -44,7 +44,8 @@ def command(
     from archgauge.output import print_json, progress
     from archgauge.profiling import profile
     from archgauge.state import open_store
-    from archgauge.training import print_training, to_json, train
+    from archgauge.training import print_training, to_json
+    from service.training import train
 
     with open_store(data_dir) as store:
         with progress("Profiling") as report:

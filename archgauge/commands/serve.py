@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -25,13 +22,11 @@ from archgauge import options
 def command(host: str, port: int, workers: int, data_dir: Path) -> None:
     """Serve predictions over HTTP until stopped: the API under /v1, its documentation under /docs."""
     from archgauge.errors import CommandError
-    from archgauge.state import settings
+    from archgauge.state import service_settings
     from service import listen, serve
     from service.server import check_exposure, url
 
-    chosen = settings(data_dir)
-    if sys.stderr.isatty() and "ARCHGAUGE_LOG_FORMAT" not in os.environ:
-        chosen = replace(chosen, log_format="text")
+    chosen = service_settings(data_dir)
     try:
         listener = listen(host, port)
     except OSError as error:

@@ -23,7 +23,8 @@ def command(target: str | None, version: str | None, seed: int, data_dir: Path, 
     from archgauge.errors import CommandError
     from archgauge.output import print_json, progress
     from archgauge.state import open_store
-    from archgauge.training import print_training, to_json, train
+    from archgauge.training import print_training, to_json
+    from service.training import train
 
     with open_store(data_dir) as store:
         tables = [store.table(version, target)] if version else store.tables(target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -41,3 +41,72 @@ class KeyList(_Answer):
     """Every key there ever was, the newest first."""
 
     keys: list[Key]
+
+
+class TrainingRequest(_Request):
+    """A predictor to be trained on a lookup table that is there already."""
+
+    target: Annotated[str | None, Field(description="Id or alias; null for the target measured last.")] = None
+    table: Annotated[str | None, Field(description="A version of its lookup table; null for the newest.")] = None
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    promote: Annotated[
+        Literal["unless_worse", "never"],
+        Field(
+            description="Whether it answers from then on, unless it is worse on networks that neither was trained on."
+        ),
+    ] = "unless_worse"
+
+
+class PromotionRequest(_Request):
+    """Why a predictor is promoted."""
+
+    note: Annotated[str, Field(max_length=1000)] = ""
+
+
+class LogLine(_Answer):
+    """Something that happened while a job was carried out."""
+
+    at: str
+    text: str
+
+
+class Job(_Answer):
+    """Work that goes on whatever happens to the processes that do it; ``log`` is with single jobs only.
+
+    ``progress`` is a share from 0 to 1, ``words`` what is going on, ``result`` what came of it and ``error`` why nothing
+    did.
+    """
+
+    id: str
+    kind: str
+    arguments: dict[str, Any]
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    progress: float
+    words: str
+    result: dict[str, Any]
+    error: str | None
+    requested_by: str
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    log: list[LogLine] | None = None
+
+
+class JobList(_Answer):
+    """The newest jobs, the newest first."""
+
+    jobs: list[Job]
+
+
+class Promotion(_Answer):
+    """Since when a predictor version answers for its target, and why."""
+
+    version: str
+    promoted_at: str
+    note: str
+
+
+class PromotionList(_Answer):
+    """All promotions of a target, the newest first."""
+
+    promotions: list[Promotion]

@@ -1,6 +1,7 @@
 """The database: connections, schema, migrations and repositories. SQLAlchemy is used nowhere else."""
 
 from service.db.engine import Database, sqlite_url
+from service.db.jobs import JobEvent, JobRecord, Jobs
 from service.db.keys import ApiKeys, KeyRecord
 from service.db.measurements import ChunkRecord, Measurements
 from service.db.migrate import current_revision, upgrade
@@ -14,6 +15,9 @@ __all__ = [
     "ApiKeys",
     "ChunkRecord",
     "Database",
+    "JobEvent",
+    "JobRecord",
+    "Jobs",
     "KeyRecord",
     "Measurements",
     "PredictionRecord",

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, ForeignKey, Integer, String, Text, UniqueConstraint, insert, select
+from sqlalchemy import BigInteger, Double, ForeignKey, Integer, String, Text, UniqueConstraint, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lookup_tables import Measurement
@@ -48,7 +48,7 @@ class MeasurementRow(Base):
     chunk_id: Mapped[int] = mapped_column(ForeignKey("measurement_chunks.id"), index=True)
     kernel_key: Mapped[str | None] = mapped_column(String(64))
     mode: Mapped[str] = mapped_column(String(20))
-    latency_us: Mapped[float | None]
+    latency_us: Mapped[float | None] = mapped_column(Double)
     error: Mapped[str | None] = mapped_column(String(20))
     document: Mapped[str] = mapped_column(Text)
 

@@ -14,8 +14,8 @@ from service.db.models import Base
 
 def insert_missing(session: Session, row: type[Base], values: dict[str, Any]) -> bool:
     """Insert a row unless its key is taken; returns whether it was inserted."""
-    statement = _insert(session, row).values(values).on_conflict_do_nothing()
-    return bool(session.connection().execute(statement).rowcount)
+    statement = _insert(session, row).values(values).on_conflict_do_nothing().returning(*row.__table__.primary_key)
+    return session.connection().execute(statement).first() is not None
 
 
 def insert_or_update(session: Session, row: type[Base], values: dict[str, Any], keys: Sequence[str]) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from archgauge.errors import CommandError
 from archgauge.profiling import exclusive
-from archgauge.training import compare
 from predictors.evaluation import WholeResult
+from service.training import compare
 
 
 def results(errors: Sequence[float]) -> list[WholeResult]:

@@ -5,9 +5,14 @@ The table's latencies follow a roofline with an overhead, so there is something 
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -70,8 +75,8 @@ def trained(table: Table) -> Any:
 def fill(table: Table, trained: Any) -> Callable[[Path], Path]:
     """Makes a data directory with the table, the predictor and the alias ``example``."""
 
-    def fill(data_dir: Path, promote: bool = True) -> Path:
-        with Store.open(data_dir) as store:
+    def fill(data_dir: Path, promote: bool = True, database_url: str = "", store_url: str = "") -> Path:
+        with Store.open(data_dir, database_url, store_url) as store:
             version = write_table(store.root, table.target, table.measurements)
             store.register_table(version, alias="example")
             record = store.register_predictor(trained, "example", [version.version])
@@ -97,6 +102,61 @@ def base_url(data_dir: Path) -> Iterator[str]:
 def http(base_url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=base_url, timeout=30.0) as client:
         yield client
+
+
+class RunningService(NamedTuple):
+    """A service in a process of its own."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def wait_until_ready(self) -> None:
+        end = time.monotonic() + 60.0
+        while time.monotonic() < end:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=10).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"the service did not become ready: {self.log.read_text()}")
+
+
+@pytest.fixture
+def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningService]]:
+    """Starts ``archgauge serve`` with settings, waits until it is ready, and ends it after the test."""
+    running: list[RunningService] = []
+
+    def start(*arguments: str, ready: bool = True, **settings: object) -> RunningService:
+        port = _free_port()
+        variables = {f"ARCHGAUGE_{name.upper()}": str(value) for name, value in settings.items()}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables}
+        log = tmp_path_factory.mktemp("log") / "service.log"
+        command = [sys.executable, "-m", "archgauge", "serve", "--port", str(port), *arguments]
+        with log.open("wb") as stream:
+            child = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment)
+        service = RunningService(child, f"http://127.0.0.1:{port}", log)
+        running.append(service)
+        if ready:
+            service.wait_until_ready()
+        return service
+
+    yield start
+    for service in running:
+        service.process.terminate()
+        try:
+            service.process.wait(40)
+        except subprocess.TimeoutExpired:
+            service.process.kill()
+            raise
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ CREATE TABLE measurements (
 	chunk_id INTEGER NOT NULL, 
 	kernel_key VARCHAR(64), 
 	mode VARCHAR(20) NOT NULL, 
-	latency_us FLOAT, 
+	latency_us DOUBLE, 
 	error VARCHAR(20), 
 	document TEXT NOT NULL, 
 	CONSTRAINT pk_measurements PRIMARY KEY (id), 

@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.Column("chunk_id", sa.Integer(), nullable=False),
         sa.Column("kernel_key", sa.String(64)),
         sa.Column("mode", sa.String(20), nullable=False),
-        sa.Column("latency_us", sa.Float()),
+        sa.Column("latency_us", sa.Double()),
         sa.Column("error", sa.String(20)),
         sa.Column("document", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,10 @@
+"""The kinds of jobs that there are. A job is data; only what is listed here is ever run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from service.jobs import training
+from service.jobs.context import JobContext
+
+RUN: Mapping[str, Callable[[JobContext], None]] = {"train": training.run}
