@@ -54,9 +54,29 @@ def list_(target: str | None, data_dir: Path, as_json: bool) -> None:
 @options.target
 @options.data_dir
 def promote(version: str, target: str | None, data_dir: Path) -> None:
-    """Let a version answer for its target from now on; promoting an older one goes back to it."""
+    """Let a version answer for its target from now on, after checking that it can be loaded here."""
     from archgauge.state import open_store
+    from predictors import Predictor
 
     with open_store(data_dir) as store:
-        record = store.promote(version, target, note="by hand")
+        record = store.predictor(version, target)
+        Predictor.load(store.predictor_folder(record))
+        store.promote(record.version, record.target_id, note="by hand")
     click.echo(f"{record.version} answers for {record.target_id}")
+
+
+@command.command(
+    epilog=options.examples("archgauge predictors rollback", "archgauge predictors rollback --target my-cpu")
+)
+@options.target
+@options.data_dir
+def rollback(target: str | None, data_dir: Path) -> None:
+    """Promote the version again that answered before the one that answers now."""
+    from archgauge.state import open_store
+    from predictors import Predictor
+
+    with open_store(data_dir) as store:
+        record = store.before(target or store.promoted().target_id)
+        Predictor.load(store.predictor_folder(record))
+        store.promote(record.version, record.target_id, note="rolled back by hand")
+    click.echo(f"{record.version} answers for {record.target_id} again")
