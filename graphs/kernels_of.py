@@ -73,8 +73,10 @@ def _attributes(node: Node) -> Attributes:
     filled = DEFAULTS.get(node.op, {})
     attributes: Attributes = dict(filled)
     spelled_out: Attributes = {}
-    if node.attributes:
-        spelled_out = CONTRIB_DEFAULTS.get(node.op, {}) if node.domain else _standard_defaults(node.op)
+    if node.domain.startswith("com.microsoft"):
+        spelled_out = CONTRIB_DEFAULTS.get(node.op, {})
+    elif node.attributes:
+        spelled_out = _standard_defaults(node.op, node.domain)
     for name, value in node.attributes.items():
         if name in FREE:
             continue
@@ -85,19 +87,19 @@ def _attributes(node: Node) -> Attributes:
 
 
 @cache
-def _standard_defaults(op: str) -> Attributes:
+def _standard_defaults(op: str, domain: str) -> Attributes:
     """The default values that the newest ONNX standard gives the attributes of ``op``."""
     from onnx import defs, helper
 
-    if not defs.has(op):
+    if not defs.has(op, domain):
         return {}
-    attributes = defs.get_schema(op).attributes
-    return {
-        name: value.decode() if isinstance(value, bytes) else value
-        for name, attribute in attributes.items()
-        if attribute.default_value.name
-        and not isinstance(value := helper.get_attribute_value(attribute.default_value), list)
-    }
+    defaults = {name: a.default_value for name, a in defs.get_schema(op, domain).attributes.items()}
+    values = {name: helper.get_attribute_value(default) for name, default in defaults.items() if default.name}
+    return {name: tuple(v) if isinstance(v, list) else _decoded(v) for name, v in values.items()}
+
+
+def _decoded(value: KernelAttribute | bytes) -> KernelAttribute:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _canonical(value: Attribute) -> KernelAttribute | None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.ir import Graph
+from graphs.onnx_protos import array_type
 
 #: Nodes that pass integers on unchanged.
 _PASSING = frozenset({
@@ -50,10 +51,8 @@ def _array(rng: np.random.Generator, dtype: str, shape: tuple[int, ...], limit: 
     if dtype == "string":
         return np.full(shape, "word", dtype=object)
     if dtype == "bfloat16":
-        import ml_dtypes
-
-        return rng.random(shape, dtype=np.float32).astype(ml_dtypes.bfloat16)
-    return np.ones(shape, dtype=dtype)
+        return rng.random(shape, dtype=np.float32).astype(array_type(dtype))
+    return np.ones(shape, dtype=array_type(dtype))
 
 
 def _index_limits(graph: Graph) -> Mapping[str, int]:

@@ -27,13 +27,18 @@ NOT_FOLDED = frozenset({
     "If", "Loop", "Scan",
 })  # fmt: skip
 
+#: Operators that onnxruntime's processor kernels cannot do at all; it runs their bodies, also those of constants.
+WITHOUT_KERNEL = frozenset({
+    "Bernoulli", "CastLike", "CausalConvWithState", "CenterCropPad", "GroupNormalization", "HardSwish",
+    "LinearAttention", "Mish", "NegativeLogLikelihoodLoss", "SequenceMap", "SoftmaxCrossEntropyLoss", "SwiGLU", "Swish",
+})  # fmt: skip
+
 #: Operators on float16 that onnxruntime's processor kernels can do, and which it therefore folds; others it runs.
 HALF_FOLDED = frozenset({
-    "BitCast", "Cast", "CastLike", "Clip", "Compress", "Concat", "ConstantOfShape", "Dropout", "Expand", "Flatten",
-    "Gather", "GatherElements", "GatherND", "Identity", "IsInf", "IsNaN", "LayerNormalization", "Max", "Min", "Mod",
-    "RMSNormalization", "Reshape", "ReverseSequence", "RotaryEmbedding", "Round", "Scatter", "ScatterElements",
-    "ScatterND", "Shape", "Shrink", "Sign", "Size", "Slice", "Split", "Squeeze", "TensorScatter", "Transpose",
-    "Unsqueeze",
+    "Attention", "BitCast", "Cast", "Clip", "Compress", "Concat", "ConstantOfShape", "Expand", "Flatten", "Gather",
+    "GatherElements", "GatherND", "Identity", "IsInf", "IsNaN", "LayerNormalization", "Max", "Min", "Mod",
+    "RMSNormalization", "Reshape", "ReverseSequence", "RotaryEmbedding", "Round", "ScatterElements", "ScatterND",
+    "Shape", "Shrink", "Sign", "Slice", "Split", "Squeeze", "TensorScatter", "Transpose", "Unsqueeze",
 })  # fmt: skip
 
 _REARRANGING = frozenset({
@@ -175,9 +180,11 @@ class _Inference:
 
     def _is_left(self, node: Node) -> bool:
         """Whether onnxruntime leaves a node of constants in the graph, though its value is known."""
-        if node.op in ("Shape", "Size"):
+        if node.op == "Shape":
             return False
-        if not self.made.isdisjoint(node.inputs):
+        if node.op == "Size" and node.inputs[0] not in self.parameters:
+            return True
+        if node.op in WITHOUT_KERNEL or not self.made.isdisjoint(node.inputs):
             return True
         return node.op not in HALF_FOLDED and any(self.types[n].dtype == "float16" for n in node.inputs if n)
 

@@ -20,8 +20,9 @@ from graphs.lowering.passes import (
     LEVEL_3,
     Pass,
 )
-from graphs.lowering.precision import insert_casts, require_kernels
+from graphs.lowering.precision import insert_casts
 from graphs.lowering.profile import LoweringProfile
+from graphs.lowering.requirements import require_kernels, require_opset
 from graphs.lowering.rewriter import Rewriter
 from graphs.lowering.shape_fusions import merge_equal, split_picks
 from graphs.lowering.transposes import move_transposes
@@ -33,6 +34,7 @@ _MAX_ROUNDS = 10
 
 def optimise(graph: Graph, profile: LoweringProfile) -> Graph:
     """``graph`` as the runtime executes it, one node per kernel; the argument (inferred, static) is left as it is."""
+    require_opset(graph, profile)
     r = Rewriter(graph)
     quantised = qdq_passes.is_quantised(r)
     if quantised:
@@ -74,9 +76,9 @@ def _assign(r: Rewriter, profile: LoweringProfile) -> Rewriter:
 def _repeat(r: Rewriter, level: Callable[[bool], None]) -> None:
     """Rounds until nothing changes; ``level`` is told which of them is the first."""
     for number in range(_MAX_ROUNDS):
-        r.changed = False
+        before = r.changes
         level(number == 0)
-        if not r.changed:
+        if r.changes == before:
             return
 
 
@@ -110,10 +112,12 @@ def _level_2(r: Rewriter, profile: LoweringProfile, quantised: bool, first: bool
 def _apply(r: Rewriter, passes: tuple[Pass, ...], profile: LoweringProfile) -> None:
     present = {node.kind for node in r.nodes}
     for p in passes:
-        if p.holds_for(profile) and not present.isdisjoint(p.rules):
-            r.changed, before = False, r.changed
-            r.sort()
-            p.apply(r)
-            if r.changed:
-                present = {node.kind for node in r.nodes}
-            r.changed = r.changed or before
+        if present.isdisjoint(p.rules) or r.idle_at.get(id(p)) == r.changes or not p.holds_for(profile):
+            continue
+        r.sort()
+        before = r.changes
+        p.apply(r)
+        if r.changes == before:
+            r.idle_at[id(p)] = before
+        else:
+            present = {node.kind for node in r.nodes}

@@ -13,23 +13,30 @@ _OPEN_END = 2**63 - 1
 
 
 def eliminate_identity(r: Rewriter, node: Node) -> None:
-    """Identity passes its input on; a constant that the graph returns stays."""
-    if r.is_constant(node.inputs[0]) and r.is_output(node.outputs[0]):
+    """Identity passes its input on; what the graph returns it keeps if it or its input is read by others."""
+    source, made = node.inputs[0], node.outputs[0]
+    if r.is_output(made) and (r.is_constant(source) or r.users(made) or len(r.users(source)) > 1):
         return
     r.bypass(node)
+
+
+def _skip(r: Rewriter, node: Node, source: str | None = None) -> None:
+    """Let the users of a node read what it reads; what the graph returns stays."""
+    if not r.is_output(node.outputs[0]):
+        r.bypass(node, source)
 
 
 def eliminate_dropout(r: Rewriter, node: Node) -> None:
     """Dropout passes its input on unless its mask is used (training mode is not priced)."""
     if len(node.outputs) > 1 and node.outputs[1] and (r.users(node.outputs[1]) or r.is_output(node.outputs[1])):
         return
-    r.bypass(node)
+    _skip(r, node)
 
 
 def eliminate_cast(r: Rewriter, node: Node) -> None:
     """A cast to the type that the tensor has."""
     if r.dtype(node.inputs[0]) == r.dtype(node.outputs[0]):
-        r.bypass(node)
+        _skip(r, node)
 
 
 #: Bits of mantissa and exponent range grow along each chain: a cast to the right loses nothing.
@@ -47,7 +54,7 @@ def eliminate_cast_pair(r: Rewriter, node: Node) -> None:
         return
     source = before.inputs[0]
     if r.dtype(source) == r.dtype(node.outputs[0]) and r.dtype(before.outputs[0]) in _WIDER.get(r.dtype(source), ()):
-        r.bypass(node, source)
+        _skip(r, node, source)
         if r.alive(before) and not r.edges(before) and not r.gives_output(before):
             r.remove(before)
 
@@ -55,7 +62,7 @@ def eliminate_cast_pair(r: Rewriter, node: Node) -> None:
 def eliminate_expand(r: Rewriter, node: Node) -> None:
     """An expansion to the shape that the tensor has."""
     if r.is_constant(node.inputs[1]) and r.shape(node.inputs[0]) == r.shape(node.outputs[0]):
-        r.bypass(node)
+        _skip(r, node)
 
 
 def eliminate_slice(r: Rewriter, node: Node) -> None:
@@ -67,7 +74,7 @@ def eliminate_slice(r: Rewriter, node: Node) -> None:
     if starts is None or ends is None or (steps is not None and any(s != 1 for s in steps)):
         return
     if r.producer(node.inputs[0]) is not None and not any(starts) and all(e >= _OPEN_END for e in ends):
-        r.bypass(node)
+        _skip(r, node)
 
 
 def eliminate_noop(r: Rewriter, node: Node) -> None:
@@ -78,5 +85,5 @@ def eliminate_noop(r: Rewriter, node: Node) -> None:
         constant, other = node.inputs[i], node.inputs[1 - i]
         if r.is_constant(constant) and r.scalar(constant) == neutral and not r.is_constant(other):
             if r.shape(other) == r.shape(node.outputs[0]) and r.producer(other) is not None:
-                r.bypass(node, other)
+                _skip(r, node, other)
             return

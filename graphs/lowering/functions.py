@@ -8,10 +8,11 @@ one of the newest operator set that the model's own includes (core/framework/gra
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from graphs.inference import infer
-from graphs.ir import Graph, Node
+from graphs.ir import Attribute, Graph, Node, TensorType
 from graphs.lowering.contrib_functions import contrib_body
 from graphs.lowering.kernel_types import KernelTypes
 
@@ -61,11 +62,31 @@ def _inline(graph: Graph, node: Node, body: Graph) -> None:
 
 def _body(graph: Graph, node: Node) -> Graph | None:
     """What the standard says that ``node`` computes; None where it is no function in the model's operator set."""
-    from onnx import defs
-
     if node.domain:
         return contrib_body(graph, node)
     opset = graph.opset.get("", 1)
+    inputs = tuple([graph.types[n] if n else None for n in node.inputs])
+    attributes = tuple(node.attributes.items())
+    try:
+        return _standard_body(node.op, attributes, inputs, tuple(map(bool, node.outputs)), opset)
+    except TypeError:  # attributes that are tensors or graphs cannot be remembered
+        return _standard_body.__wrapped__(node.op, attributes, inputs, tuple(map(bool, node.outputs)), opset)
+
+
+@lru_cache(maxsize=1024)
+def _standard_body(
+    op: str,
+    attributes: tuple[tuple[str, Attribute], ...],
+    inputs: tuple[TensorType | None, ...],
+    outputs: tuple[bool, ...],
+    opset: int,
+) -> Graph | None:
+    """As `_body`, for an operator of the standard with inputs of these types; nobody may change the result."""
+    from onnx import defs
+
+    given_inputs = ["" if t is None else f"x{i}" for i, t in enumerate(inputs)]
+    node = Node(op, given_inputs, [f"y{i}" if given else "" for i, given in enumerate(outputs)], dict(attributes))
+    graph = Graph(opset={"": opset}, types={n: t for n, t in zip(given_inputs, inputs, strict=True) if t is not None})
     if not defs.has(node.op, opset, ""):
         return None
     proto = _function(graph, node, opset)
@@ -116,9 +137,9 @@ def _as_proto(node: Node, opset: int) -> NodeProto:
     return node_to_proto(node, {"": opset})
 
 
-def _read(proto: FunctionProto, attributes: dict[str, object]) -> Graph:
-    """The body with attributes of the operator in the place of references to them."""
-    from onnx import GraphProto, ValueInfoProto
+def _read(proto: FunctionProto, attributes: dict[str, object]) -> Graph | None:
+    """The body with attributes of the operator in the place of references to them; None with bodies inside."""
+    from onnx import AttributeProto, GraphProto, ValueInfoProto
 
     from graphs.onnx_reader import read_body
 
@@ -135,6 +156,8 @@ def _read(proto: FunctionProto, attributes: dict[str, object]) -> Graph:
                 bound.append(copy)
         del node.attribute[:]
         node.attribute.extend(bound)
+    if any(a.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for n in body.node for a in n.attribute):
+        return None  # those on sequences
     graph = read_body(body)
     graph.inputs = list(proto.input)
     return graph

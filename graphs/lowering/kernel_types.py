@@ -25,11 +25,21 @@ class KernelTypes:
     def __init__(self, table: dict[str, Any]) -> None:
         self._sets = [frozenset(names) for names in table["sets"]]
         self._operators: dict[str, dict[str, Any]] = table["operators"]
+        #: The newest operator set that the runtime loads.
+        self.newest_opset: int = table["opset"]
         self._answers: dict[tuple[Any, ...], bool] = {}
 
     def knows(self, kind: str) -> bool:
         """Whether the runtime has heard of the operator at all."""
         return kind in self._operators
+
+    def kernels(self, kind: str, opset: int) -> list[dict[str, frozenset[str]]]:
+        """The kernels for an operator in an operator set, each as the element types by type variable."""
+        schema = self._schema(kind, opset)
+        if schema is None:
+            return []
+        found = [k for k in self._operators[kind]["kernels"] if _is_of_version(k, schema[0])]
+        return [{variable: self._sets[index] for variable, index in k[2].items()} for k in found]
 
     def covers(self, graph: Graph, node: Node) -> bool:
         """Whether a kernel takes ``node`` with the types that its tensors have."""
@@ -47,25 +57,28 @@ class KernelTypes:
         return answer
 
     def _look_up(self, kind: str, opset: int, inputs: Sequence[str], outputs: Sequence[str]) -> bool:
-        operator = self._operators.get(kind)
-        if operator is None:
-            return False
-        schema = next((s for s in reversed(operator["schemas"]) if s[0] <= opset), None)
+        schema = self._schema(kind, opset)
         if schema is None:
             return False
-        since, ins, outs = schema
+        _, ins, outs = schema
         given: dict[str, set[str]] = {}
         for variables, types in ((ins, inputs), (outs, outputs)):
             for index, dtype in enumerate(types):
                 if dtype and variables:
                     given.setdefault(variables[min(index, len(variables) - 1)], set()).add(dtype)
-        return any(self._takes(kernel, since, given) for kernel in operator["kernels"])
+        return any(
+            all(given.get(variable, set()) <= types for variable, types in kernel.items())
+            for kernel in self.kernels(kind, opset)
+        )
 
-    def _takes(self, kernel: Sequence[Any], since: int, given: dict[str, set[str]]) -> bool:
-        first, last, constraints = kernel
-        if first != since and not (last is not None and first < since <= last):
-            return False
-        return all(given.get(variable, set()) <= self._sets[index] for variable, index in constraints.items())
+    def _schema(self, kind: str, opset: int) -> Sequence[Any] | None:
+        versions: Sequence[Sequence[Any]] = self._operators.get(kind, {}).get("schemas", ())
+        return next((s for s in reversed(versions) if s[0] <= opset), None)
+
+
+def _is_of_version(kernel: Sequence[Any], since: int) -> bool:
+    first, last, _ = kernel
+    return bool(first == since or (last is not None and first < since <= last))
 
 
 def kernel_types(profile: LoweringProfile) -> KernelTypes | None:

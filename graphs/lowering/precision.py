@@ -7,10 +7,8 @@ node reads it (core/optimizer, 1.31).
 
 from __future__ import annotations
 
-from graphs.errors import UnsupportedOperator
 from graphs.ir import Node, TensorType
 from graphs.lowering.kernel_types import KernelTypes
-from graphs.lowering.profile import LoweringProfile
 from graphs.lowering.rewriter import Rewriter
 
 _HALF, _SINGLE = "float16", "float32"
@@ -30,22 +28,6 @@ def insert_casts(r: Rewriter, table: KernelTypes) -> None:
     r.sort()
     _drop_duplicates(r, inserted)
     _convert_constants(r)
-
-
-def require_kernels(r: Rewriter, table: KernelTypes, profile: LoweringProfile) -> None:
-    """Raise UnsupportedOperator where the provider has no kernel for what is left, as the runtime would on loading."""
-    lacking = {
-        (n.kind, ", ".join(dict.fromkeys(_dtypes(r, n.inputs or n.outputs))))
-        for n in r.nodes
-        if not table.covers(r.graph, n)
-    }
-    if lacking:
-        named = "; ".join(f"{kind} of {dtypes or 'nothing'}" for kind, dtypes in sorted(lacking))
-        raise UnsupportedOperator(
-            sorted({kind for kind, _ in lacking}),
-            f"{profile.runtime} {profile.version} has no kernel in its {profile.provider} for: {named}; "
-            "convert the model to types (float32) and an operator set that it has kernels for",
-        )
 
 
 #: Constants of up to this many elements are one constant if they are equal.

@@ -15,7 +15,7 @@ _OPEN_END = 2**31 - 1
 
 
 def registered_kernels(provider: str = "CPUExecutionProvider") -> dict[str, Any]:
-    """``sets``: lists of element types; ``operators``: per kind, its schemas and its kernels.
+    """``opset``: the newest operator set; ``sets``: lists of element types; ``operators``: their schemas and kernels.
 
     A schema is [since version, type variables of the inputs, of the outputs]; a kernel is [first version, last version
     or null, index into ``sets`` by type variable].
@@ -43,7 +43,25 @@ def registered_kernels(provider: str = "CPUExecutionProvider") -> dict[str, Any]
         kind: {"schemas": [versions[v] for v in sorted(versions)], "kernels": _sorted(kernels.get(kind, []))}
         for kind, versions in sorted(schemas.items())
     }
-    return {"sets": [list(names) for names in sets], "operators": operators}
+    return {"opset": _newest_opset(provider), "sets": [list(names) for names in sets], "operators": operators}
+
+
+def _newest_opset(provider: str) -> int:
+    """The last operator set with which a model of one node loads."""
+    import onnxruntime as ort
+    from onnx import helper
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    tensors = [helper.make_tensor_value_info(name, 1, [1]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", tensors[:1], tensors[1:])
+    for opset in range(14, 100):
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+        try:
+            ort.InferenceSession(model.SerializeToString(), options, providers=[provider])
+        except Exception:  # the binding's exceptions have no common base but this
+            return opset - 1
+    return 99
 
 
 def _sorted(kernels: list[list[Any]]) -> list[list[Any]]:
@@ -64,7 +82,7 @@ def _element_type(text: str) -> str | None:
 
 def _main() -> None:
     table = registered_kernels()
-    print('{"sets": [')
+    print(f'{{"opset": {table["opset"]}, "sets": [')
     print(",\n".join(json.dumps(names) for names in table["sets"]))
     print('], "operators": {')
     print(",\n".join(f"{json.dumps(kind)}: {json.dumps(found)}" for kind, found in table["operators"].items()))
