@@ -1,0 +1,153 @@
+"""Pricing rows by as few look-ups as fit into the caches: several layers at a time.
+
+Neighbouring layers are composed into one table of all combinations of their choices, as long as it stays small. A row
+then costs one look-up per stride instead of one per layer, and each look-up fetches all columns at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictors.compiled.tables import ChainTables
+from predictors.compiled.values import COLUMNS, TRAFFIC
+from predictors.context import rounded
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
+#: Entries of a composed table, over all steps: 32 bytes each, to stay within a core's second-level cache.
+_ENTRIES = 1 << 15
+
+#: Rows at a time, so that what is added up stays in the first-level cache.
+_ROWS = 4096
+
+#: Positions of combinations are computed in single precision, which is exact below this.
+_EXACT = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class Stride:
+    """Some consecutive layers; an entry is a state before them and a combination of their choices."""
+
+    first: int
+    choices: tuple[int, ...]
+    #: ``[steps * entries, COLUMNS]``, step by step.
+    sums: Singles
+    #: ``[entries]``.
+    live: Singles
+    traffic: Singles
+    #: ``[entries]``: the state after; None where it is always the first.
+    next: Ints | None
+
+    @property
+    def combinations(self) -> int:
+        return prod(self.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over whole architectures, ``[rows]`` each, by the names of `predictors.compiled.values`."""
+
+    sums: Floats
+    live: Floats
+
+
+class Strides:
+    """All strides of a space, and the ``steps`` of run lengths for which they have sums."""
+
+    def __init__(self, strides: Sequence[Stride], steps: Sequence[int]) -> None:
+        self.strides = tuple(strides)
+        self.steps = tuple(steps)
+        layers = sum(len(stride.choices) for stride in strides)
+        self._radices = np.zeros((len(strides), layers), np.float32)
+        for i, stride in enumerate(strides):
+            worth = np.cumprod((1, *reversed(stride.choices[1:])))[::-1]
+            self._radices[i, stride.first : stride.first + len(stride.choices)] = worth
+
+    def totals(self, rows: NDArray[np.integer]) -> Totals:
+        """``rows [n, layers]`` hold valid positions."""
+        sums = np.empty((len(rows), COLUMNS))
+        live = np.empty(len(rows))
+        for start in range(0, len(rows), _ROWS):
+            part = slice(start, start + _ROWS)
+            self._add_up(rows[part], sums[part], live[part])
+        return Totals(sums, live)
+
+    def _add_up(self, rows: NDArray[np.integer], sums: Floats, live: Floats) -> None:
+        places = self._places(rows)
+        step = self._step_of(places) if len(self.steps) > 1 else None
+        total = np.zeros((len(rows), COLUMNS), np.float32)
+        most = np.zeros(len(rows), np.float32)
+        fetched, alive = np.empty_like(total), np.empty_like(most)
+        for stride, place in zip(self.strides, places, strict=True):
+            np.maximum(most, np.take(stride.live, place, out=alive, mode="clip"), out=most)
+            if step is not None:
+                place = place + step * np.int32(len(stride.live))
+            total += np.take(stride.sums, place, axis=0, out=fetched, mode="clip")
+        sums[:] = total
+        live[:] = most
+
+    def _places(self, rows: NDArray[np.integer]) -> list[Ints]:
+        """For each stride the entries of the rows."""
+        combinations = (self._radices @ rows.astype(np.float32).T).astype(np.int32)
+        places: list[Ints] = []
+        state: Ints | None = None
+        for stride, combination in zip(self.strides, combinations, strict=True):
+            place = combination if state is None else combination + state * np.int32(stride.combinations)
+            state = None if stride.next is None else np.take(stride.next, place, mode="clip")
+            places.append(place)
+        return places
+
+    def _step_of(self, places: Sequence[Ints]) -> Ints:
+        traffic = np.zeros(len(places[0]), np.float32)
+        for stride, place in zip(self.strides, places, strict=True):
+            traffic += np.take(stride.traffic, place, mode="clip")
+        # The exponent of a number in [0.5, 1) times a power of two is the number of its bits.
+        bits = np.frexp(traffic)[1]
+        return np.asarray(np.clip(bits - self.steps[0], 0, len(self.steps) - 1), dtype=np.int32)
+
+
+def compose(tables: ChainTables, steps: Sequence[int]) -> Strides:
+    """Strides as long as their tables stay small."""
+    strides, first, layers = [], 0, len(tables.next)
+    while first < layers:
+        count = 1
+        entries = tables.next[first].size
+        while first + count < layers and _fits(entries * tables.next[first + count].shape[1], len(steps)):
+            entries *= tables.next[first + count].shape[1]
+            count += 1
+        strides.append(_stride(tables, first, count))
+        first += count
+    return Strides(strides, steps)
+
+
+def _fits(entries: int, steps: int) -> bool:
+    return entries * steps <= _ENTRIES and entries < _EXACT
+
+
+def _stride(tables: ChainTables, first: int, count: int) -> Stride:
+    state = np.arange(len(tables.next[first]), dtype=np.int32)[:, None]
+    sums = np.zeros((len(tables.sums), *state.shape, COLUMNS))
+    live = np.zeros(state.shape)
+    for layer in range(first, first + count):
+        next_, emitted = tables.next[layer][state], tables.emitted[layer][state]  # [states, combinations, choices]
+        shape = len(state), next_.shape[1] * next_.shape[2]
+        sums = (sums[:, :, :, None] + tables.sums[:, emitted]).reshape(len(sums), *shape, COLUMNS)
+        live = np.maximum(live[:, :, None], tables.live[emitted]).reshape(shape)
+        state = next_.reshape(shape)
+    choices = tuple(tables.next[layer].shape[1] for layer in range(first, first + count))
+    return Stride(
+        first, choices, sums.reshape(-1, COLUMNS).astype(np.float32), live.reshape(-1).astype(np.float32),
+        sums[0, :, :, TRAFFIC].reshape(-1).astype(np.float32), state.reshape(-1) if state.any() else None,
+    )  # fmt: skip
+
+
+def step_range(lowest: float, highest: float) -> tuple[int, ...]:
+    """The steps between two numbers of bytes that a run may touch."""
+    return tuple(range(rounded(int(lowest)), rounded(int(highest)) + 1))

@@ -1,0 +1,111 @@
+"""What blocks cost where they stand: sums over their kernels of everything that a prediction is made of.
+
+Kernels are slower the more a whole run touches, in steps of powers of two (`predictors.context`). What a block costs is
+therefore found for every step that an architecture of the space can reach, and the step of a row follows from the sum
+of what its blocks touch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.kernels import Kernel
+from predictors.compiled.observing import BlockKernels, Surroundings
+from predictors.context import Context
+from predictors.energy import PowerGuess
+from predictors.errors import UnpriceableKernels
+from predictors.estimates import Estimate
+from predictors.predictor import Predictor
+
+Floats = NDArray[np.float64]
+
+#: Columns that depend on the step of the run: microseconds under profiling, milliseconds in the whole, sums of
+#: microseconds times sigma and of their squares, net millijoules, and milliseconds of kernels unlike those measured.
+PROFILED, ADDED, LINEAR, SQUARES, ENERGY, STRANGE = range(6)
+#: Columns that do not: bytes of constants, bytes touched.
+CONSTANTS, TRAFFIC = 6, 7
+COLUMNS = 8
+
+#: Kernels are estimated this many at a time, so that a deadline is noticed in between.
+_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """By block where it stands."""
+
+    #: ``[steps, blocks, COLUMNS]``.
+    sums: Floats
+    #: ``[blocks]``: the most bytes of activations alive while it runs.
+    live: Floats
+
+
+class Pricer:
+    """Prices the kernels of blocks with a predictor; equal questions are asked once."""
+
+    def __init__(self, predictor: Predictor, check: Callable[[], None] = lambda: None) -> None:
+        self._predictor = predictor
+        self._power = PowerGuess.of(predictor.target)
+        self._check = check
+        self._known: dict[tuple[Kernel, Context], Estimate] = {}
+        composition = predictor.composition
+        self._overhead_ms = (composition.overhead_us(1) - composition.overhead_us(0)) / 1e3
+
+    def price(self, blocks: Sequence[BlockKernels], steps: Sequence[int]) -> Floats:
+        """The sums of ``blocks`` at each of ``steps`` (binary logarithms of the bytes that a run touches).
+
+        Raises UnpriceableKernels where no source has a price for some.
+        """
+        self._ask({q for step in steps for block in blocks for q in _questions(block, step)})
+        sums = np.zeros((len(steps), len(blocks), COLUMNS))
+        for i, step in enumerate(steps):
+            for j, block in enumerate(blocks):
+                sums[i, j] = self._sums(block, step)
+        return sums
+
+    def _ask(self, questions: set[tuple[Kernel, Context]]) -> None:
+        fresh = [q for q in questions if q not in self._known]
+        for start in range(0, len(fresh), _AT_ONCE):
+            self._check()
+            part = fresh[start : start + _AT_ONCE]
+            kernels, contexts = zip(*part, strict=True)
+            self._known.update(zip(part, self._predictor.estimator.estimate(kernels, contexts), strict=True))
+        missing = [kernel.kind for kernel, context in fresh if self._known[kernel, context].source == "unsupported"]
+        if missing:
+            raise UnpriceableKernels(missing)
+
+    def _sums(self, block: BlockKernels, step: int) -> Floats:
+        estimates = [self._known[question] for question in _questions(block, step)]
+        time_us = np.array([e.time_us for e in estimates])
+        weighted = time_us * np.array([e.sigma for e in estimates])
+        added_ms = self._predictor.composition.kernels_us(time_us) / 1e3
+        overhead_ms = self._overhead_ms * len(estimates)
+        strange_ms = added_ms[[e.strange for e in estimates]].sum() if estimates else 0.0
+        result = np.zeros(COLUMNS)
+        result[[PROFILED, ADDED, LINEAR, SQUARES, STRANGE]] = (
+            time_us.sum(), added_ms.sum() + overhead_ms, weighted.sum(), np.square(weighted).sum(), strange_ms,
+        )  # fmt: skip
+        result[ENERGY] = self._energy_mj(added_ms.tolist(), estimates, overhead_ms)
+        result[[CONSTANTS, TRAFFIC]] = block.constants, block.traffic
+        return result
+
+    def _energy_mj(self, added_ms: Iterable[float], estimates: Sequence[Estimate], overhead_ms: float) -> float:
+        power = self._power
+        if power is None:
+            return 0.0
+        kernels = (power.kernel_mj(t, e.compute_share) for t, e in zip(added_ms, estimates, strict=True))
+        return sum(kernels) + power.kernel_mj(overhead_ms, 1.0)
+
+
+def _questions(block: BlockKernels, step: int) -> list[tuple[Kernel, Context]]:
+    return [(k, _context(s, step)) for k, s in zip(block.kernels, block.surroundings, strict=True)]
+
+
+def _context(surroundings: Surroundings, step: int) -> Context:
+    """An input of the network was touched one run ago; all others as long ago as their surroundings say."""
+    largest_hot, largest_cold, oldest_hot, oldest_cold = surroundings
+    return min(max(step, largest_hot), largest_cold), min(max(step, oldest_hot), oldest_cold), step

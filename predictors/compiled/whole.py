@@ -1,0 +1,93 @@
+"""Architectures priced in full: all of them into one table where a space is small, or row by row where it is neither
+small nor a chain.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.search_spaces import Walker
+from predictors.compiled.observing import BlockKernels, Observed, observe
+from predictors.compiled.strides import Totals
+from predictors.compiled.values import COLUMNS, Pricer
+from predictors.context import rounded
+from predictors.predictor import Predictor
+
+Floats = NDArray[np.float64]
+
+#: Architectures that are observed before their kernels are priced.
+_AT_ONCE = 64
+
+#: Rows that are remembered when each is priced in full.
+_REMEMBERED = 100_000
+
+
+class WholePricer:
+    """Lowers and prices whole architectures, remembering kernels."""
+
+    def __init__(self, walker: Walker, predictor: Predictor, check: Callable[[], None] = lambda: None) -> None:
+        self._walker = walker
+        self._profile = predictor.target.lowering
+        self._pricer = Pricer(predictor, check)
+        self._check = check
+
+    def price(self, rows: Sequence[tuple[int, ...]]) -> tuple[Floats, Floats]:
+        """Sums ``[rows, COLUMNS]``, and the block of memory for activations ``[rows]``."""
+        sums, blocks = np.empty((len(rows), COLUMNS)), np.empty(len(rows))
+        for start in range(0, len(rows), _AT_ONCE):
+            part = rows[start : start + _AT_ONCE]
+            seen: list[Observed] = []
+            for row in part:
+                self._check()
+                seen.append(observe(self._walker, row, self._profile))
+            for i, observed in enumerate(seen, start):
+                step = rounded(observed.traffic)
+                sums[i] = self._pricer.price([_joined(observed)], [step])[0, 0]
+                blocks[i] = observed.activations
+        return sums, blocks
+
+
+def _joined(observed: Observed) -> BlockKernels:
+    """All blocks as one."""
+    whole = BlockKernels(constants=sum(b.constants for b in observed.blocks), traffic=observed.traffic)
+    for block in observed.blocks:
+        whole.kernels += block.kernels
+        whole.surroundings += block.surroundings
+    return whole
+
+
+class Enumeration:
+    """A table of all architectures, the last layer's choices the fastest."""
+
+    def __init__(self, choices: Sequence[int], sums: Floats, blocks: Floats) -> None:
+        self._worth = np.cumprod((1, *reversed(choices[1:])))[::-1]
+        self.sums = sums
+        self.blocks = blocks
+        assert len(sums) == prod(choices)
+
+    def totals(self, rows: NDArray[np.integer]) -> Totals:
+        where = rows.astype(np.int64) @ self._worth
+        return Totals(self.sums[where], self.blocks[where])
+
+
+class Direct:
+    """Every row in full; rows that were asked for lately are remembered."""
+
+    def __init__(self, pricer: WholePricer) -> None:
+        self._pricer = pricer
+        self._known: OrderedDict[tuple[int, ...], tuple[Floats, float]] = OrderedDict()
+
+    def totals(self, rows: NDArray[np.integer]) -> Totals:
+        asked = [tuple(row) for row in rows.tolist()]
+        fresh = [row for row in dict.fromkeys(asked) if row not in self._known]
+        found = dict(zip(fresh, zip(*self._pricer.price(fresh), strict=True), strict=True))
+        answers = [found.get(row) or self._known[row] for row in asked]
+        self._known.update(found)
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return Totals(np.array([a[0] for a in answers]).reshape(-1, COLUMNS), np.array([a[1] for a in answers]))
