@@ -6,9 +6,10 @@
     <data dir>/store/predictors/<target>/<version>/      written by `service.store.Store`
     <store URL>/…                                        the same, at any URL that fsspec knows
 
-A version's folder appears under its name complete or not at all and is never changed. Where there is a store URL, what is
-made here is copied there before the database learns of it, and what was made elsewhere is fetched when it is first needed;
-the folders here are then a cache. Whoever uses a folder checks its files against the checksums of the database.
+A version's folder appears under its name complete or not at all and is never changed. Where there is a store URL,
+what is made here is copied there before the database learns of it, and what was made elsewhere is fetched when it is
+first needed; the folders here are then a cache. Whoever uses a folder checks its files against the checksums of the
+database.
 """
 
 from __future__ import annotations

@@ -1,18 +1,21 @@
 """Who answers: a snapshot of targets, aliases and promotions that is never older than a moment.
 
 Asking the database on every request would cost more than pricing a small graph does; a promotion, also one by another
-process, is noticed when the snapshot is read again.
+process, is noticed when the snapshot is read again. That happens beside the requests, and a predictor that was
+promoted is loaded before it answers, so that no request waits for it. One that cannot be loaded here leaves the one
+before in place.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from service.db import PredictorRecord, PromotionRecord, TargetRecord
 from service.errors import NoPredictor, UnknownTarget
+from service.logs import log
 from service.store import Store, no_predictor
 
 
@@ -33,22 +36,64 @@ class Snapshot:
 
 
 class Catalogue:
-    """The current `Snapshot` of a store, at most ``refresh_s`` old; thread-safe."""
+    """The current `Snapshot` of a store; thread-safe.
 
-    def __init__(self, store: Store, refresh_s: float) -> None:
+    It is read again when it is ``refresh_s`` old, by a thread beside the one that asks; when nobody asked for twice as
+    long, by the one that asks. ``prepare`` loads a predictor that is about to answer instead of another one.
+    """
+
+    def __init__(self, store: Store, refresh_s: float, prepare: Callable[[PredictorRecord], object]) -> None:
         self._store = store
         self._refresh_s = refresh_s
+        self._prepare = prepare
         self._lock = threading.Lock()
+        self._refreshing = threading.Lock()
         self._snapshot: Snapshot | None = None
-        self._read_at = 0.0
+        self._read_at = float("-inf")
+        #: Promotions that could not be followed here, by target, and why.
+        self.refused: dict[str, str] = {}
 
     def snapshot(self) -> Snapshot:
         with self._lock:
-            now = time.monotonic()
-            if self._snapshot is None or now - self._read_at > self._refresh_s:
-                self._snapshot = Snapshot(tuple(self._store.targets()), tuple(self._store.promotions()))
-                self._read_at = now
+            age_s = time.monotonic() - self._read_at
+            if self._snapshot is None or age_s > 2 * self._refresh_s:
+                with self._refreshing:
+                    self._read()
+            elif age_s > self._refresh_s and self._refreshing.acquire(blocking=False):
+                threading.Thread(target=self._read_beside, name="catalogue", daemon=True).start()
+            assert self._snapshot is not None
             return self._snapshot
+
+    def _read_beside(self) -> None:
+        try:
+            self._read()
+        except Exception as error:  # who asks next for longer than that is told
+            log.warning("who answers could not be read again: %s", error)
+        finally:
+            self._refreshing.release()
+
+    def _read(self) -> None:
+        now = time.monotonic()
+        before = self._snapshot.by_target if self._snapshot is not None else {}
+        refused: dict[str, str] = {}
+        followed = [self._follow(p, before.get(p.predictor.target_id), refused) for p in self._store.promotions()]
+        self._snapshot = Snapshot(tuple(self._store.targets()), tuple(followed))
+        self._read_at, self.refused = now, refused
+
+    def _follow(
+        self, promotion: PromotionRecord, before: PromotionRecord | None, refused: dict[str, str]
+    ) -> PromotionRecord:
+        """The promotion, or the one before where its predictor cannot be loaded."""
+        new = promotion.predictor
+        if before is None or before.predictor.version == new.version:
+            return promotion
+        try:
+            self._prepare(new)
+        except Exception as error:
+            refused[new.target_id] = f"{new.version} cannot be loaded here; {before.predictor.version} still answers"
+            log.error("promotion of %s was not followed: %s", new.version, error)
+            return before
+        return promotion
 
     def resolve(self, targets: Sequence[str], predictor: str | None = None) -> list[PredictorRecord]:
         """The predictor version that answers for each of ``targets`` (ids or aliases; none for the last promoted).

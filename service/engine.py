@@ -90,8 +90,8 @@ class PricingEngine:
     """Prices architectures with the predictors of a store."""
 
     def __init__(self, store: Store, settings: Settings, metrics: Metrics | None = None) -> None:
-        self.catalogue = Catalogue(store, settings.refresh_s)
         self.predictors = PredictorCache(store, settings.max_loaded_predictors)
+        self.catalogue = Catalogue(store, settings.refresh_s, self.predictors.get)
         self._max_nodes = settings.max_graph_nodes
         self._metrics = metrics or Metrics()
         self._reporting = threading.Lock()

@@ -27,7 +27,8 @@ class Settings:
     data_dir: Path
     #: ``postgresql://…`` or ``sqlite:///…``; empty for SQLite in the data directory. It may hold a password.
     database_url: str = field(default="", repr=False)
-    #: Where versions are kept for several machines: any URL of fsspec; empty for the data directory. It may hold a secret.
+    #: Where versions are kept for several machines: any URL of fsspec; empty for the data directory. It may hold a
+    #: secret.
     store_url: str = field(default="", repr=False)
     #: Whether the server carries out jobs itself, or leaves them to `archgauge worker`.
     embedded_worker: bool = True

@@ -1,7 +1,7 @@
 """The store of versions: lookup tables and predictors in folders (`service.artifacts`), known to the database.
 
-The database, ``<data dir>/archgauge.db`` unless another one is named, learns of a version once its folder is complete. So
-a crash leaves at worst a folder that nobody refers to.
+The database, ``<data dir>/archgauge.db`` unless another one is named, learns of a version once its folder is
+complete. So a crash leaves at worst a folder that nobody refers to.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 
 DATABASE_FILE = "archgauge.db"
 
-_Record = TypeVar("_Record", contravariant=True)
+_Record_contra = TypeVar("_Record_contra", contravariant=True)
 
 
-class Within(Protocol[_Record]):
+class Within(Protocol[_Record_contra]):
     """What to do with a new record within the transaction that makes it."""
 
-    def __call__(self, session: Any, record: _Record, /) -> None: ...
+    def __call__(self, session: Any, record: _Record_contra, /) -> None: ...
 
 
 class SavablePredictor(Protocol):

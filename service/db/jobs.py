@@ -6,9 +6,9 @@
        ▲                 │
        └──release, lease ran out           (cancel: from both to cancelled)
 
-Every claim raises the job's fence. Whoever writes must show it, so that a worker which was taken for dead and comes back
-changes nothing any more. Times are the database's where it has a clock of its own, since workers' clocks may differ.
-Events of a job are written while its row is locked: their ids are in the order in which they can be seen.
+Every claim raises the job's fence. Whoever writes must show it, so that a worker which was taken for dead and comes
+back changes nothing any more. Times are the database's where it has a clock of its own, since workers' clocks may
+differ. Events of a job are written while its row is locked: their ids are in the order in which they can be seen.
 """
 
 from __future__ import annotations
@@ -18,7 +18,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Double, ForeignKey, Integer, String, Text, and_, func, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Double,
+    ForeignKey,
+    Integer,
+    String,
+    Text,
+    and_,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.db.models import Base
@@ -105,8 +118,8 @@ class Jobs:
     def add(self, kind: str, arguments: Mapping[str, Any], requested_by: str) -> JobRecord:
         """Queue a job."""
         row = JobRow(
-            id=new_id(), kind=kind, arguments=dict(arguments), state="queued", fence=0, crashes=0, progress=0.0, words="",
-            result={}, requested_by=requested_by, created_at=self._now(),
+            id=new_id(), kind=kind, arguments=dict(arguments), state="queued", fence=0, crashes=0, progress=0.0,
+            words="", result={}, requested_by=requested_by, created_at=self._now(),
         )  # fmt: skip
         self._session.add(row)
         self._session.flush()
@@ -125,7 +138,7 @@ class Jobs:
     def count(self) -> dict[str, int]:
         """Numbers of jobs by state, of the states that there are."""
         query = select(JobRow.state, func.count()).group_by(JobRow.state)
-        return {state: number for state, number in self._session.execute(query)}
+        return {row[0]: row[1] for row in self._session.execute(query)}
 
     def is_any_waiting(self) -> bool:
         """Whether there is something to claim, without locking anything."""

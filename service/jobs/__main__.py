@@ -1,4 +1,4 @@
-"""The process of one job: ``python -m service.jobs JOB FENCE``, started by a `Supervisor` with its settings as variables.
+"""The process of one job: ``python -m service.jobs JOB FENCE``, with settings as variables, started by a `Supervisor`.
 
 Standard input is a pipe from the supervisor. When that closes, the supervisor wants the job to stop or is gone.
 """

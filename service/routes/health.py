@@ -49,6 +49,8 @@ def readyz(service: CurrentService) -> Health:
     }
     if any(result != "ok" for result in checks.values()):
         raise NotReady("; ".join(f"{name}: {text}" for name, text in checks.items() if text != "ok"), checks)
+    if refused := service.engine.catalogue.refused:
+        checks["promotions"] = "; ".join(refused.values())  # it can answer, as before the promotion
     return Health(status="ready", checks=checks)
 
 

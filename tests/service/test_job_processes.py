@@ -52,6 +52,13 @@ def job(base: str, job_id: str) -> Job:
     return Job.model_validate(httpx.get(f"{base}/v1/jobs/{job_id}", timeout=30).json())
 
 
+def progress(base: str, job_id: str) -> float:
+    """How far it is; a job that failed need not be waited for."""
+    found = job(base, job_id)
+    assert found.state != "failed", found
+    return found.progress
+
+
 def worker_of(process: subprocess.Popen[bytes]) -> psutil.Process | None:
     """The process that carries out a job, wherever it is below another one."""
     for child in psutil.Process(process.pid).children(recursive=True):
@@ -120,7 +127,7 @@ def test_the_jobs_process_is_killed(
     service = start_service(data_dir=tmp_path, database_url=database_url, **QUICK)
     job_id = train(service.url)
     wait_for(lambda: worker_of(service.process)).kill()
-    wait_for(lambda: job(service.url, job_id).progress > 0)
+    wait_for(lambda: progress(service.url, job_id) > 0)
     wait_for(lambda: worker_of(service.process)).kill()
     done = finished(service.url, job_id)
     assert sum("worker is gone" in line.text for line in done.log or []) == 2
@@ -134,7 +141,7 @@ def test_the_server_is_killed_and_a_worker_goes_on(
     first = start_service(data_dir=tmp_path, database_url=database_url, **QUICK)
     job_id = train(first.url)
     child = wait_for(lambda: worker_of(first.process))
-    wait_for(lambda: job(first.url, job_id).progress > 0)
+    wait_for(lambda: progress(first.url, job_id) > 0)
     first.process.send_signal(signal.SIGKILL)
     first.process.wait()
     child.wait(30)  # notices that nobody is there any more
@@ -153,7 +160,7 @@ def test_the_database_is_killed(
     fill(tmp_path, database_url=url)
     service = start_service(data_dir=tmp_path, database_url=url, **QUICK)
     job_id = train(service.url)
-    wait_for(lambda: job(service.url, job_id).progress > 0)
+    wait_for(lambda: progress(service.url, job_id) > 0)
     own_postgres.kill()
     time.sleep(0.5)
     refused = httpx.get(f"{service.url}/v1/jobs/{job_id}", timeout=30)
