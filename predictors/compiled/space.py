@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from predictors.predictor import Predictor
 
 Floats = NDArray[np.float64]
 
+#: Rows at a time, so that what is computed of them stays in a core's caches.
+_ROWS = 4096
+
 #: How a space is priced: from a table of blocks in their neighbourhoods, from a table of all architectures, or each
 #: architecture in full.
 Mode = Literal["chain", "enumerated", "direct"]
@@ -28,8 +31,8 @@ Mode = Literal["chain", "enumerated", "direct"]
 class Source(Protocol):
     """What adds up architectures; thread-safe."""
 
-    def totals(self, rows: NDArray[np.integer]) -> Totals:
-        """Of ``rows [n, layers]``, which hold valid positions."""
+    def totals(self, columns: NDArray[np.integer]) -> Totals:
+        """Of ``columns [layers, rows]``, which hold valid positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,15 @@ class RowPredictions:
 
     def __len__(self) -> int:
         return len(self.latency_ms)
+
+    @classmethod
+    def empty(cls, rows: int, *, energy: bool) -> Self:
+        """To be filled in."""
+        energies = [np.empty(rows) if energy else None for _ in range(3)]
+        return cls(
+            np.empty(rows), np.empty(rows), np.empty(rows), *energies, np.empty(rows, np.int64),
+            np.empty(rows, np.bool_),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,46 +107,69 @@ class CompiledSpace:
         """
         if not 0.5 <= confidence <= 0.999:
             raise ValueError(f"a confidence of {confidence} is not between 0.5 and 0.999")
-        check_rows(self.space, rows)
-        return self._finish(self.source.totals(rows), confidence)
-
-    def _finish(self, totals: Totals, confidence: float) -> RowPredictions:
-        sums, intervals = totals.sums, self.predictor.intervals
-        constant_ms = self.predictor.composition.overhead_us(0) / 1e3
-        latency = sums[:, ADDED] + constant_ms
-        profiled = np.maximum(sums[:, PROFILED], 1e-12)
-        sigma = sigma_of_sums(
-            sums[:, LINEAR] / profiled, sums[:, SQUARES] / profiled**2, intervals.correlation, intervals.floor
-        )
-        factor = np.exp(np.minimum(intervals.wholes.at(confidence) * sigma, 20.0))
-        energy = reach = None
+        check_form(self.space, rows)
         power = PowerGuess.of(self.predictor.target)
-        if power is not None:
-            energy = sums[:, ENERGY] + power.kernel_mj(constant_ms, 1.0)
-            reach = factor_of(sigma, confidence)
-        return RowPredictions(
-            latency, latency / factor, latency * factor,
-            energy, None if energy is None else energy / reach, None if energy is None else energy * reach,
-            np.rint(sums[:, CONSTANTS] + self.packing * totals.live).astype(np.int64),
-            sums[:, STRANGE] > STRANGE_SHARE * latency,
-        )  # fmt: skip
+        answer = RowPredictions.empty(len(rows), energy=power is not None)
+        quantile = self.predictor.intervals.wholes.at(confidence)
+        for start in range(0, len(rows), _ROWS):
+            columns = np.ascontiguousarray(rows[start : start + _ROWS].T)
+            _check_choices(self.space, columns, start)
+            totals = self.source.totals(columns)
+            sums = np.ascontiguousarray(totals.sums.T, dtype=np.float64)
+            part = slice(start, start + columns.shape[1])
+            sigma = self._latency(sums, quantile, answer, part)
+            if power is not None:
+                self._energy(sums, power, factor_of(sigma, confidence), answer, part)
+            np.rint(sums[CONSTANTS] + self.packing * totals.live, out=answer.peak_memory_bytes[part], casting="unsafe")
+        return answer
+
+    def _latency(self, sums: Floats, quantile: float, answer: RowPredictions, part: slice) -> Floats:
+        """Fill in ``part`` of the latencies; returns the relative deviations that are to be expected."""
+        intervals = self.predictor.intervals
+        latency = sums[ADDED] + self._constant_ms
+        profiled = np.maximum(sums[PROFILED], 1e-12)
+        sigma = sigma_of_sums(
+            sums[LINEAR] / profiled, sums[SQUARES] / (profiled * profiled), intervals.correlation, intervals.floor
+        )
+        factor = np.exp(np.minimum(quantile * sigma, 20.0))
+        answer.latency_ms[part] = latency
+        np.divide(latency, factor, out=answer.latency_lower_ms[part])
+        np.multiply(latency, factor, out=answer.latency_upper_ms[part])
+        np.greater(sums[STRANGE], STRANGE_SHARE * latency, out=answer.out_of_distribution[part])
+        return sigma
+
+    def _energy(self, sums: Floats, power: PowerGuess, factor: Floats, answer: RowPredictions, part: slice) -> None:
+        assert answer.energy_mj is not None
+        assert answer.energy_lower_mj is not None and answer.energy_upper_mj is not None
+        energy = sums[ENERGY] + power.kernel_mj(self._constant_ms, 1.0)
+        answer.energy_mj[part] = energy
+        np.divide(energy, factor, out=answer.energy_lower_mj[part])
+        np.multiply(energy, factor, out=answer.energy_upper_mj[part])
+
+    @property
+    def _constant_ms(self) -> float:
+        return self.predictor.composition.overhead_us(0) / 1e3
 
 
-def check_rows(space: SearchSpace, rows: NDArray[np.integer]) -> None:
-    """Raises InvalidChoices unless ``rows [n, layers]`` are positions of choices."""
+def check_form(space: SearchSpace, rows: NDArray[np.integer]) -> None:
+    """Raises InvalidChoices unless ``rows`` are whole numbers ``[n, layers]``."""
     if rows.ndim != 2 or rows.shape[1] != len(space.layers) or rows.dtype.kind not in "iu":
         raise InvalidChoices(
             f"{space.name} has {len(space.layers)} layers; the rows are {rows.dtype} of shape {list(rows.shape)}"
         )
-    if not len(rows):
-        return
-    wrong = (rows.max(axis=0) >= space.choices) | (rows.min(axis=0) < 0)
+
+
+def _check_choices(space: SearchSpace, columns: NDArray[np.integer], first: int) -> None:
+    """Raises InvalidChoices where ``columns [layers, rows]``, of which the first is row ``first``, hold no position."""
+    wrong = columns.max(axis=1) >= space.choices
+    if columns.dtype.kind == "i":
+        wrong |= columns.min(axis=1) < 0
     if wrong.any():
         layer = int(np.argmax(wrong))
-        column = rows[:, layer]
+        column = columns[layer]
         row = int(np.argmax((column >= space.choices[layer]) | (column < 0)))
         raise InvalidChoices(
-            f"row {row}: layer {space.layers[layer].name!r} has choices 0 to {space.choices[layer] - 1}, "
+            f"row {first + row}: layer {space.layers[layer].name!r} has choices 0 to {space.choices[layer] - 1}, "
             f"not {column[row]}"
         )
 

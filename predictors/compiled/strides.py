@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +18,10 @@ from predictors.context import rounded
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
-Ints = NDArray[np.int32]
+Places = NDArray[np.intp]
 
 #: Entries of a composed table, over all steps: 32 bytes each, to stay within a core's second-level cache.
 _ENTRIES = 1 << 15
-
-#: Rows at a time, so that what is added up stays in the first-level cache.
-_ROWS = 4096
-
-#: Positions of combinations are computed in single precision, which is exact below this.
-_EXACT = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +36,15 @@ class Stride:
     live: Singles
     traffic: Singles
     #: ``[entries]``: the state after; None where it is always the first.
-    next: Ints | None
-
-    @property
-    def combinations(self) -> int:
-        return prod(self.choices)
+    next: Places | None
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over whole architectures, ``[rows]`` each, by the names of `predictors.compiled.values`."""
+    """Sums over whole architectures: ``[rows, COLUMNS]``, and the most bytes alive ``[rows]``."""
 
-    sums: Floats
-    live: Floats
+    sums: NDArray[np.floating]
+    live: NDArray[np.floating]
 
 
 class Strides:
@@ -64,53 +53,44 @@ class Strides:
     def __init__(self, strides: Sequence[Stride], steps: Sequence[int]) -> None:
         self.strides = tuple(strides)
         self.steps = tuple(steps)
-        layers = sum(len(stride.choices) for stride in strides)
-        self._radices = np.zeros((len(strides), layers), np.float32)
-        for i, stride in enumerate(strides):
-            worth = np.cumprod((1, *reversed(stride.choices[1:])))[::-1]
-            self._radices[i, stride.first : stride.first + len(stride.choices)] = worth
 
-    def totals(self, rows: NDArray[np.integer]) -> Totals:
-        """``rows [n, layers]`` hold valid positions."""
-        sums = np.empty((len(rows), COLUMNS))
-        live = np.empty(len(rows))
-        for start in range(0, len(rows), _ROWS):
-            part = slice(start, start + _ROWS)
-            self._add_up(rows[part], sums[part], live[part])
-        return Totals(sums, live)
-
-    def _add_up(self, rows: NDArray[np.integer], sums: Floats, live: Floats) -> None:
-        places = self._places(rows)
+    def totals(self, columns: NDArray[np.integer]) -> Totals:
+        """``columns [layers, rows]`` hold valid positions; some thousand rows at a time are fastest."""
+        places = self._places(columns)
         step = self._step_of(places) if len(self.steps) > 1 else None
-        total = np.zeros((len(rows), COLUMNS), np.float32)
-        most = np.zeros(len(rows), np.float32)
+        rows = columns.shape[1]
+        total, most = np.zeros((rows, COLUMNS), np.float32), np.zeros(rows, np.float32)
         fetched, alive = np.empty_like(total), np.empty_like(most)
         for stride, place in zip(self.strides, places, strict=True):
             np.maximum(most, np.take(stride.live, place, out=alive, mode="clip"), out=most)
             if step is not None:
-                place = place + step * np.int32(len(stride.live))
+                place += step * len(stride.live)
             total += np.take(stride.sums, place, axis=0, out=fetched, mode="clip")
-        sums[:] = total
-        live[:] = most
+        return Totals(total, most)
 
-    def _places(self, rows: NDArray[np.integer]) -> list[Ints]:
+    def _places(self, columns: NDArray[np.integer]) -> list[Places]:
         """For each stride the entries of the rows."""
-        combinations = (self._radices @ rows.astype(np.float32).T).astype(np.int32)
-        places: list[Ints] = []
-        state: Ints | None = None
-        for stride, combination in zip(self.strides, combinations, strict=True):
-            place = combination if state is None else combination + state * np.int32(stride.combinations)
+        places: list[Places] = []
+        state: Places | None = None
+        for stride in self.strides:
+            place = columns[stride.first].astype(np.intp)
+            if state is not None:
+                state *= stride.choices[0]
+                place += state
+            for layer, choices in enumerate(stride.choices[1:], stride.first + 1):
+                place *= choices
+                place += columns[layer]
             state = None if stride.next is None else np.take(stride.next, place, mode="clip")
             places.append(place)
         return places
 
-    def _step_of(self, places: Sequence[Ints]) -> Ints:
+    def _step_of(self, places: Sequence[Places]) -> Places:
         traffic = np.zeros(len(places[0]), np.float32)
         for stride, place in zip(self.strides, places, strict=True):
             traffic += np.take(stride.traffic, place, mode="clip")
         # The exponent of a number in [0.5, 1) times a power of two is the number of its bits.
         bits = np.frexp(traffic)[1]
-        return np.asarray(np.clip(bits - self.steps[0], 0, len(self.steps) - 1), dtype=np.int32)
+        return np.clip(bits - self.steps[0], 0, len(self.steps) - 1).astype(np.intp)
 
 
 def compose(tables: ChainTables, steps: Sequence[int]) -> Strides:
@@ -128,7 +108,7 @@ def compose(tables: ChainTables, steps: Sequence[int]) -> Strides:
 
 
 def _fits(entries: int, steps: int) -> bool:
-    return entries * steps <= _ENTRIES and entries < _EXACT
+    return entries * steps <= _ENTRIES
 
 
 def _stride(tables: ChainTables, first: int, count: int) -> Stride:
@@ -142,9 +122,11 @@ def _stride(tables: ChainTables, first: int, count: int) -> Stride:
         live = np.maximum(live[:, :, None], tables.live[emitted]).reshape(shape)
         state = next_.reshape(shape)
     choices = tuple(tables.next[layer].shape[1] for layer in range(first, first + count))
+    after = state.reshape(-1).astype(np.intp) if state.any() else None
+    singles = sums.astype(np.float32)
     return Stride(
-        first, choices, sums.reshape(-1, COLUMNS).astype(np.float32), live.reshape(-1).astype(np.float32),
-        sums[0, :, :, TRAFFIC].reshape(-1).astype(np.float32), state.reshape(-1) if state.any() else None,
+        first, choices, singles.reshape(-1, COLUMNS), live.reshape(-1).astype(np.float32),
+        np.ascontiguousarray(singles[0, :, :, TRAFFIC]).reshape(-1), after,
     )  # fmt: skip
 
 

@@ -70,8 +70,8 @@ class Enumeration:
         self.blocks = blocks
         assert len(sums) == prod(choices)
 
-    def totals(self, rows: NDArray[np.integer]) -> Totals:
-        where = rows.astype(np.int64) @ self._worth
+    def totals(self, columns: NDArray[np.integer]) -> Totals:
+        where = self._worth @ columns.astype(np.int64)
         return Totals(self.sums[where], self.blocks[where])
 
 
@@ -82,8 +82,8 @@ class Direct:
         self._pricer = pricer
         self._known: OrderedDict[tuple[int, ...], tuple[Floats, float]] = OrderedDict()
 
-    def totals(self, rows: NDArray[np.integer]) -> Totals:
-        asked = [tuple(row) for row in rows.tolist()]
+    def totals(self, columns: NDArray[np.integer]) -> Totals:
+        asked = [tuple(row) for row in columns.T.tolist()]
         fresh = [row for row in dict.fromkeys(asked) if row not in self._known]
         found = dict(zip(fresh, zip(*self._pricer.price(fresh), strict=True), strict=True))
         answers = [found.get(row) or self._known[row] for row in asked]
