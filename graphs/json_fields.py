@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphs.errors import InvalidGraph
@@ -56,9 +56,17 @@ class Field:
                 raise InvalidGraph(f"{self._child(str(key))}: no such field; there are {', '.join(keys)}")
 
     def elements(self) -> list[Field]:
+        return [Field(f"{self.path}[{i}]", v) for i, v in enumerate(self.values())]
+
+    def element(self, index: int) -> Field:
+        """One of `elements`, of a list."""
+        return Field(f"{self.path}[{index}]", self.data[index])
+
+    def values(self) -> Sequence[Any]:
+        """The data of a list's `elements`."""
         if not isinstance(self.data, (list, tuple)):
             raise self._fail("a list")
-        return [Field(f"{self.path}[{i}]", v) for i, v in enumerate(self.data)]
+        return self.data
 
     def text(self) -> str:
         if not isinstance(self.data, str):

@@ -32,21 +32,18 @@ def _absorb(r: Rewriter, node: Node, follower: Node) -> None:
     r.set_output(node, 0, output)
 
 
-def _foldable(r: Rewriter, node: Node) -> Node | None:
-    """The only user of a convolution whose weights (and bias) are constants."""
-    if any(t and not r.is_constant(t) for t in node.inputs[1:]) or r.dtype(node.inputs[0]) not in (
-        "float32",
-        "float64",
-        "float16",
-    ):
+def _follower(r: Rewriter, node: Node, op: str) -> Node | None:
+    """The only user of a convolution whose weights (and bias) are constants, if it is an ``op``."""
+    user = r.sole_user(node)
+    if user is None or user.op != op or r.dtype(node.inputs[0]) not in ("float32", "float64", "float16"):
         return None
-    return r.sole_user(node)
+    return user if all(not t or r.is_constant(t) for t in node.inputs[1:]) else None
 
 
 def fold_batch_norm(r: Rewriter, node: Node) -> None:
     """BatchNormalization with constant parameters."""
-    bn = _foldable(r, node)
-    if bn is None or bn.op != "BatchNormalization" or bn.inputs[0] != node.outputs[0]:
+    bn = _follower(r, node, "BatchNormalization")
+    if bn is None or bn.inputs[0] != node.outputs[0]:
         return
     if all(r.is_constant(t) for t in bn.inputs[1:5]) and len([t for t in bn.outputs if t and r.users(t)]) <= 1:
         _folded_conv(r, node, bn)
@@ -54,8 +51,8 @@ def fold_batch_norm(r: Rewriter, node: Node) -> None:
 
 def fold_scale(r: Rewriter, node: Node) -> None:
     """Mul by a constant of one value per output channel (or one value)."""
-    mul = _foldable(r, node)
-    if mul is None or mul.op != "Mul" or len(node.inputs) > 3:
+    mul = _follower(r, node, "Mul")
+    if mul is None or len(node.inputs) > 3:
         return
     constant = mul.inputs[1] if mul.inputs[0] == node.outputs[0] else mul.inputs[0]
     if r.is_constant(constant) and _per_channel(r, node, constant, allow_scalar=True):
@@ -68,8 +65,8 @@ def fold_scale(r: Rewriter, node: Node) -> None:
 
 def fold_bias(r: Rewriter, node: Node) -> None:
     """Add of a constant of one value per output channel."""
-    add = _foldable(r, node)
-    if add is None or add.op != "Add" or len(node.inputs) > 3:
+    add = _follower(r, node, "Add")
+    if add is None or len(node.inputs) > 3:
         return
     constant = add.inputs[1] if add.inputs[0] == node.outputs[0] else add.inputs[0]
     if r.is_constant(constant) and _per_channel(r, node, constant, allow_scalar=False):

@@ -28,7 +28,10 @@ class Rewriter:
         self.incomparable: set[str] = set()
         self._fresh = 0
         self._ordered = False
-        self.changed = False
+        #: How often anything was changed so far.
+        self.changes = 0
+        #: By pass, the number of changes at which it found nothing to do.
+        self.idle_at: dict[int, int] = {}
         for node in self.graph.nodes:
             node.origin = node.origin or (node.name,)
             self._link(node)
@@ -51,19 +54,29 @@ class Rewriter:
         return self._users.get(tensor, [])
 
     def edges(self, node: Node) -> int:
-        return sum(len(self._users.get(t, ())) for t in node.outputs if t)
+        users, count = self._users, 0
+        for tensor in node.outputs:
+            if tensor in users:
+                count += len(users[tensor])
+        return count
 
     def is_output(self, tensor: str) -> bool:
         return tensor in self._outputs
 
     def gives_output(self, node: Node) -> bool:
-        return any(t in self._outputs for t in node.outputs)
+        return not self._outputs.isdisjoint(node.outputs)
 
     def sole_user(self, node: Node) -> Node | None:
         """The only node that uses the only edge out of ``node``; None if the graph returns the tensor too."""
-        if self.gives_output(node) or self.edges(node) != 1:
-            return None
-        return next(self._users[t][0] for t in node.outputs if self._users.get(t))
+        sole, users = None, self._users
+        for tensor in node.outputs:
+            if tensor in self._outputs:
+                return None
+            for user in users.get(tensor, ()):
+                if sole is not None:
+                    return None
+                sole = user
+        return sole
 
     def is_constant(self, tensor: str) -> bool:
         return tensor in self.parameters
@@ -100,7 +113,7 @@ class Rewriter:
         for tensor, t in zip(node.outputs, types, strict=False):
             self.types[tensor] = t
         self._link(node)
-        self.changed = True
+        self.changes += 1
         self._ordered = False
         return node
 
@@ -109,12 +122,11 @@ class Rewriter:
             del self._nodes[id(node)]
             for tensor in node.inputs:
                 if tensor:
-                    users = self._users[tensor]
-                    users.pop(next(i for i, user in enumerate(users) if user is node))
+                    _take_out(self._users[tensor], node)
             for tensor in node.outputs:
                 if self._producer.get(tensor) is node:
                     del self._producer[tensor]
-        self.changed = True
+        self.changes += 1
 
     def fuse(
         self,
@@ -136,12 +148,11 @@ class Rewriter:
             node.inputs.append("")
         old = node.inputs[index]
         if old:
-            users = self._users[old]
-            users.pop(next(i for i, user in enumerate(users) if user is node))
+            _take_out(self._users[old], node)
         node.inputs[index] = tensor
         if tensor:
             self._users.setdefault(tensor, []).append(node)
-        self.changed = True
+        self.changes += 1
         self._ordered = False
 
     def set_output(self, node: Node, index: int, tensor: str, t: TensorType | None = None) -> None:
@@ -152,7 +163,7 @@ class Rewriter:
         self._producer[tensor] = node
         if t is not None:
             self.types[tensor] = t
-        self.changed = True
+        self.changes += 1
         self._ordered = False
 
     def bypass(self, node: Node, source: str | None = None) -> bool:
@@ -196,6 +207,7 @@ class Rewriter:
         if self._ordered:
             return
         done: dict[int, Node] = {}
+        producers = self._producer
         for root in list(self._nodes.values()):
             stack = [root]
             while stack:
@@ -203,10 +215,12 @@ class Rewriter:
                 if id(node) in done:
                     stack.pop()
                     continue
-                waiting = [p for t in reversed(node.inputs) if (p := self._producer.get(t)) and id(p) not in done]
-                if waiting:
-                    stack.extend(waiting)
-                else:
+                ready = True
+                for tensor in reversed(node.inputs):
+                    if tensor in producers and id(producers[tensor]) not in done:
+                        stack.append(producers[tensor])
+                        ready = False
+                if ready:
                     done[id(node)] = node
                     stack.pop()
         self._nodes = done
@@ -240,6 +254,14 @@ class Rewriter:
         for node in moved:
             node.inputs = [new if t == old else t for t in node.inputs]
         self._users.setdefault(new, []).extend(moved)
+
+
+def _take_out(users: list[Node], node: Node) -> None:
+    """Remove one entry of ``node`` itself, not of one that equals it."""
+    for i, user in enumerate(users):
+        if user is node:
+            del users[i]
+            return
 
 
 def merged_origin(*nodes: Node) -> tuple[str, ...]:

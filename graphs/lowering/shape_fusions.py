@@ -99,9 +99,18 @@ def merge_equal(r: Rewriter) -> None:
     """Nodes of the same operator, attributes and inputs are computed once. Known constants are equal by value."""
     seen: dict[tuple[Any, ...], Node] = {}
     names: dict[tuple[Any, ...], str] = {}
+    #: Signatures take long: nodes get theirs once another one computes something alike of the same tensors.
+    alike: dict[tuple[Any, ...], Node | None] = {}
     for node in r.nodes:
         if node.op in _NOT_MERGED or any(isinstance(v, Graph) for v in node.attributes.values()):
             continue
+        form = (node.op, node.domain, *[t for t in node.inputs if t not in r.parameters])
+        if form not in alike:
+            alike[form] = node
+            continue
+        if (earlier := alike[form]) is not None:
+            seen[_signature(r, earlier, names)] = earlier
+            alike[form] = None
         key = _signature(r, node, names)
         first = seen.setdefault(key, node)
         if first is node or len(first.outputs) != len(node.outputs) or r.gives_output(node):
