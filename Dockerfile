@@ -10,7 +10,7 @@ COPY predictors predictors
 COPY service service
 COPY archgauge archgauge
 RUN python -m venv /opt/archgauge \
-    && /opt/archgauge/bin/pip install --no-cache-dir --disable-pip-version-check ./client '.[serve]'
+    && /opt/archgauge/bin/pip install --no-cache-dir --disable-pip-version-check ./client '.[serve,postgres]'
 
 FROM python:3.12.11-slim
 COPY --from=build /opt/archgauge /opt/archgauge

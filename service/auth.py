@@ -9,7 +9,8 @@ other sites from reaching the service through the browser of somebody on this ma
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
@@ -23,15 +24,16 @@ PUBLIC = ("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/static"
 COOKIE = "archgauge_key"
 
 _ATTRIBUTE = "__archgauge_scope__"
+_Endpoint = TypeVar("_Endpoint", bound=Callable[..., object])
 
 
-def requires(scope: str) -> Any:
+def requires(scope: str) -> Callable[[_Endpoint], _Endpoint]:
     """Marks an endpoint that wants more than ``predict``: ``@requires("admin")`` below the route's decorator.
 
     Its description, which is the docstring, says so too.
     """
 
-    def mark(endpoint: Any) -> Any:
+    def mark(endpoint: _Endpoint) -> _Endpoint:
         setattr(endpoint, _ATTRIBUTE, scope)
         endpoint.__doc__ = f"{endpoint.__doc__}\n\nNeeds a key with the scope `{scope}`."
         return endpoint
@@ -39,7 +41,7 @@ def requires(scope: str) -> Any:
     return mark
 
 
-def scope_of(endpoint: Any) -> str:
+def scope_of(endpoint: object) -> str:
     """The scope that an endpoint wants."""
     return str(getattr(endpoint, _ATTRIBUTE, "predict"))
 

@@ -90,6 +90,15 @@ class Metrics:
         """A whole answer was found in memory, or not."""
         self._answers.labels("memory" if remembered else "nowhere").inc()
 
+    @staticmethod
+    def jobs_text(counts: Mapping[str, int]) -> bytes:
+        """Numbers of durable jobs by state, which are the database's and not this process's."""
+        registry = CollectorRegistry()
+        jobs = Gauge("jobs", "Durable jobs by state.", ("state",), namespace="archgauge", registry=registry)
+        for state in ("queued", "running", "succeeded", "failed", "cancelled"):
+            jobs.labels(state).set(counts.get(state, 0))
+        return generate_latest(registry)
+
     def text(self) -> bytes:
         """The exposition."""
         if SHARED_FOLDER not in os.environ:

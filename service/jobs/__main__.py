@@ -11,10 +11,10 @@ import threading
 
 from service import logs
 from service.db import Jobs
-from service.errors import DatabaseUnavailable, LeaseLost, ServiceError
+from service.errors import DatabaseUnavailable, LeaseLost, StoreUnavailable
 from service.jobs.context import JobContext
 from service.jobs.kinds import RUN
-from service.jobs.supervisor import EXIT_DONE, EXIT_LOST, EXIT_STOPPED
+from service.jobs.supervisor import EXIT_AGAIN, EXIT_DONE, EXIT_LOST, EXIT_STOPPED
 from service.logs import log
 from service.settings import Settings
 from service.store import Store
@@ -41,6 +41,9 @@ def main(job_id: str, fence: int) -> int:
         except LeaseLost as error:
             log.warning("%s", error)
             return EXIT_LOST
+        except (DatabaseUnavailable, StoreUnavailable) as error:
+            log.warning("job %s is to be tried again: %s", job.id, error)
+            return EXIT_AGAIN
         except Exception as error:
             _fail(context, error)
     return EXIT_DONE
@@ -65,7 +68,7 @@ def _stop_when_asked(context: JobContext) -> None:
     try:
         with context.store.database.write() as session:
             Jobs(session).release(context.job)
-    except (LeaseLost, DatabaseUnavailable, ServiceError):
+    except (LeaseLost, DatabaseUnavailable):
         pass  # it is over, or the lease will run out
     os._exit(EXIT_STOPPED)
 

@@ -14,11 +14,13 @@ from service.errors import DatabaseUnavailable, LeaseLost
 from service.logs import log
 from service.settings import Settings
 
-#: How a job's process says how it went: the job is over, it is somebody else's, or it was given back.
-EXIT_DONE, EXIT_LOST, EXIT_STOPPED = 0, 3, 4
+#: How a job's process says how it went: the job is over, it is somebody else's, it was given back. Any other status, as
+#: the one for trying again, counts as a crash.
+EXIT_DONE, EXIT_LOST, EXIT_STOPPED, EXIT_AGAIN = 0, 3, 4, 5
 
 _STOP_LIMIT_S = 5.0
 _WATCH_EVERY_S = 0.1
+_TRY_AGAIN_S = 1.0
 
 
 def work(database: Database, settings: Settings, jobs: int = 1) -> None:
@@ -120,6 +122,7 @@ class Supervisor:
                 return EXIT_LOST
             except DatabaseUnavailable as error:
                 log.warning("the lease of job %s could not be renewed: %s", job.id, error)
+                renewed_at += _TRY_AGAIN_S
         return status
 
     @staticmethod

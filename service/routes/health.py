@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from archgauge_client.wire import Health
 from service import examples
-from service.db import HEAD, current_revision
-from service.errors import NotReady, OutdatedDatabase
+from service.db import HEAD, Jobs, current_revision
+from service.errors import DatabaseUnavailable, NotReady, OutdatedDatabase
 from service.logs import log
 from service.openapi import answer, problem_responses
 from service.problems import problem_of
@@ -65,7 +65,13 @@ def readyz(service: CurrentService) -> Health:
 )
 def metrics(service: CurrentService) -> Response:
     """Requests, latencies of requests and of the stages of predictions, memory hits, coverage by source, queues."""
-    return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    text = service.metrics.text()
+    try:
+        with service.store.database.read() as session:
+            text += service.metrics.jobs_text(Jobs(session).count())
+    except DatabaseUnavailable as error:  # the other numbers are needed most just then
+        log.warning("jobs could not be counted: %s", error)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 def _check(probe: Callable[[], object]) -> str:

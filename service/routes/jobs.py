@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Path, Query
@@ -27,6 +27,13 @@ FINAL = ("succeeded", "failed", "cancelled")
 #: Seconds between looks at the database, and after which a silent stream shows that it lives.
 _LOOK_EVERY_S = 0.25
 _SIGN_OF_LIFE_S = 15.0
+
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Server-sent events until the job is over",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": examples.EVENT_STREAM}},
+    }
+}
 
 JobId = Annotated[str, Path(examples=[examples.JOB["id"]])]
 
@@ -63,13 +70,7 @@ def get_job(job_id: JobId, service: CurrentService) -> Job:
     summary="Follow a job",
     operation_id="follow_job",
     response_class=StreamingResponse,
-    responses={
-        200: {
-            "description": "Server-sent events until the job is over",
-            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": examples.EVENT_STREAM}},
-        }
-    }
-    | problem_responses(404, 422),
+    responses=_STREAM | problem_responses(404, 422),
 )
 async def follow_job(
     job_id: JobId,
