@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from lookup_tables import SentinelReading, TableVersion, sentinel_history
 from service.auth import CurrentPrincipal
-from service.db import PromotionRecord, TableRecord, Versions
+from service.db import TableRecord
 from service.routes._page import Page, page
 from service.routes.targets import describe, describe_all
 from service.state import CurrentService, Service
@@ -38,24 +38,20 @@ def target(
     """One target: how right its predictor is, where it was measured, and its history."""
     record = service.store.target(target)
     records, tables = service.store.predictors(record.id), service.store.tables(record.id)
-    promotions = _promotions(service, record.id)
+    promotions = service.store.history(record.id)
     version = predictor or (promotions[0].predictor.version if promotions else records[0].version if records else None)
     shown = service.store.predictor(version, record.id) if version else None
     report: dict[str, Any] = dict(shown.report) if shown else {}
     table = next((t for t in tables if shown and t.version in shown.tables), tables[0] if tables else None)
     return page(
         request, "target.html", "targets", target=describe(record, service.engine.catalogue.snapshot()), shown=shown,
-        report=report, facts=target_reports.device_facts(record.document), table=table, tables=tables,
+        answering=promotions[0].predictor.version if promotions else None, report=report,
+        facts=target_reports.device_facts(record.document), table=table, tables=tables,
         kinds=target_reports.kinds(report, table.manifest if table else None),
         families=target_reports.families(report), points=target_reports.points(report),
         calibration=target_reports.calibration(report), drift=_drift(service, table),
         versions=target_reports.versions(records, promotions), may_promote=principal.may("admin"),
     )  # fmt: skip
-
-
-def _promotions(service: Service, target_id: str) -> list[PromotionRecord]:
-    with service.store.database.read() as session:
-        return list(Versions(session).promotions(target_id))
 
 
 def _drift(service: Service, table: TableRecord | None) -> list[tuple[str, float]]:

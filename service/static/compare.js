@@ -1,10 +1,9 @@
 // The chart of a comparison: one colour per target, the models on its front joined by a line.
-import "./copying.js";
 import { axis, colour, COLOURS, digits, draw, plain } from "./charts.js";
 
 const place = document.getElementById("scatter");
 
-draw("scatter", () => {
+if (place) draw("scatter", () => {
   const points = JSON.parse(place.dataset.points).filter((p) => p.x !== null && p.y !== null);
   const targets = [...new Set(points.map((p) => p.target))];
   const data = targets.flatMap((target, index) => {

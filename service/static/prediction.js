@@ -1,5 +1,4 @@
 // The charts of one prediction: its kernels under the roofline, and memory over the time of a run.
-import "./copying.js";
 import { axis, colour, COLOURS, digits, draw, operator, plain, style } from "./charts.js";
 
 const place = document.getElementById("charts");
@@ -14,7 +13,9 @@ if (place) {
   }
 }
 
-const nodes = (kernel) => plain(kernel.nodes.slice(0, 3).join(", ") + (kernel.nodes.length > 3 ? " …" : "")).slice(0, 160);
+function nodesOf(kernel) {
+  return plain(kernel.nodes.slice(0, 3).join(", ").slice(0, 160) + (kernel.nodes.length > 3 ? " …" : ""));
+}
 
 /** Bytes alive over predicted time: constants below, activations above them. */
 function memory({ kernels, memory: parts, peak_memory_bytes: peak }) {
@@ -24,7 +25,7 @@ function memory({ kernels, memory: parts, peak_memory_bytes: peak }) {
   for (const kernel of kernels) {
     x.push(now);
     live.push(constants + (kernel.live_bytes ?? 0) / 1e6);
-    text.push(`${plain(operator(kernel.kind))}<br>${nodes(kernel)}`);
+    text.push(`${plain(operator(kernel.kind))}<br>${nodesOf(kernel)}`);
     now += kernel.latency_ms ?? 0;
   }
   x.push(now);
@@ -51,7 +52,7 @@ function roofline({ kernels, roofline: peaks, latency_ms: total }) {
   const data = groups.map(([kind, members], index) => ({
     name: plain(operator(kind)), type: "scatter", mode: "markers",
     x: members.map((k) => k.flops / k.bytes), y: members.map((k) => k.flops / k.latency_ms / 1e6),
-    text: members.map((k) => `${plain(k.kind)}<br>${nodes(k)}<br>${digits(k.latency_ms)} ms, ${digits((100 * k.latency_ms) / total.value)} %, ${k.source}`),
+    text: members.map((k) => `${plain(k.kind)}<br>${nodesOf(k)}<br>${digits(k.latency_ms)} ms, ${digits((100 * k.latency_ms) / total.value)} %, ${k.source}`),
     hovertemplate: "%{text}<br>%{y:.3~s} GFLOP/s at %{x:.3~s} FLOP/byte<extra></extra>",
     marker: {
       color: kind === "others" ? colour(COLOURS - 1) : colour(index), opacity: 0.75,

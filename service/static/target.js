@@ -1,4 +1,4 @@
-// The charts of a target's page, and promoting one of its predictors.
+// The charts of a target's page.
 import { axis, colour, COLOURS, digits, draw, plain, style } from "./charts.js";
 
 const data = (id) => JSON.parse(document.getElementById(id)?.dataset.points ?? "[]");
@@ -48,22 +48,3 @@ if (drift.length) draw("drift", () => ({
   }],
   layout: { hovermode: "closest", showlegend: false, xaxis: axis("Time, UTC"), yaxis: axis("Slower than the reference", { ticksuffix: " %", zeroline: true, zerolinecolor: style("strong-line") }) },
 }));
-
-const dialog = document.getElementById("confirm");
-const status = document.getElementById("status");
-for (const button of document.querySelectorAll("[data-promote]")) button.addEventListener("click", () => {
-  const version = button.dataset.promote;
-  document.getElementById("confirm-text").textContent = `Let ${version} answer for this target from now on?`;
-  dialog.returnValue = "";
-  dialog.showModal();
-  dialog.addEventListener("close", () => dialog.returnValue === "yes" && promote(version, button.dataset.target), { once: true });
-});
-
-async function promote(version, target) {
-  status.textContent = "Promoting …";
-  const query = new URLSearchParams({ target });
-  const response = await fetch(`/v1/predictors/${encodeURIComponent(version)}/promote?${query}`, { method: "POST" });
-  if (response.ok) return location.assign(location.pathname);
-  const problem = await response.json();
-  status.textContent = problem.detail ?? problem.title;
-}

@@ -29,5 +29,5 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(formats.FILTERS)
-    environment.globals["static"] = assets.url
+    environment.globals.update(static=assets.url, inserted_styles=assets.inserted_styles)
     return environment

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import threading
 from functools import cache
 from importlib.metadata import version
@@ -42,6 +43,15 @@ def response(version: str, name: str, accept_encoding: str) -> Response:
     with _compressing:  # once, however many ask at the same time
         content = _compressed(path)
     return Response(content, headers={**headers, "Content-Encoding": "gzip"}, media_type=media_type)
+
+
+@cache
+def inserted_styles() -> tuple[str, ...]:
+    """Ids of the style sheets that plotly.js inserts into a page unless there are elements with these ids already.
+
+    They are for maps, which we do not draw, and the content security policy would refuse them.
+    """
+    return tuple(re.findall(r'if\(!document\.getElementById\("([0-9a-f]{64})"\)\)', _files()[_PLOTLY].read_text()))
 
 
 @cache

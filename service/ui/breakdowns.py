@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service.ui.formats import operator, percent
+
 #: Rows that a page shows unless all are asked for.
 SHOWN = 20
 
@@ -52,15 +54,14 @@ class Breakdown:
         if not self.kinds:
             return []
         first = self.kinds[0]
-        name = first.name.rpartition(".")[2]
+        plural = "s" if first.kernels > 1 else ""
         texts = [
-            f"{first.share:.0%} of the time is in {first.kernels:,} {name} kernel{'s' if first.kernels > 1 else ''}."
+            f"{percent(first.share, 0)} of the time is in {first.kernels:,} {operator(first.name)} kernel{plural}."
         ]
         if self.kernels > 10:
-            texts.append(
-                f"The five slowest of {self.kernels:,} kernels take {sum(s.share for s in self.slowest[:5]):.0%}."
-            )
-        limits = [f"{BOUNDS.get(g.name, g.name)} {g.share:.0%}" for g in self.bounds if g.share >= 0.005]
+            slow = percent(sum(s.share for s in self.slowest[:5]), 0)
+            texts.append(f"The five slowest of {self.kernels:,} kernels take {slow}.")
+        limits = [f"{BOUNDS.get(g.name, g.name)} {percent(g.share, 0)}" for g in self.bounds if g.share >= 0.005]
         texts.append(f"What limits it: {', '.join(limits)}.")
         return texts
 

@@ -78,24 +78,30 @@ class Comparison:
 def compare(
     models: Sequence[Model], query: Mapping[str, str], aliases: Mapping[str, Sequence[str]]
 ) -> Comparison:  # fmt: skip
-    """Compare on the axes that the query names: latency against energy, or the user's number if there is one."""
-    valued = any(model.value is not None for model in models)
-    x = query["x"] if query.get("x") in AXES else "latency"
-    y = query["y"] if query.get("y") in AXES else "value" if valued else "energy"
-    less = query.get("less") == "1"
+    """Compare on the axes that the query names. Without names, latency is drawn against the user's number, or energy,
+    or memory: the first that is known of any model.
+    """
     points = [
         Point(model, p, ", ".join(aliases.get(p["target"], ())) or p["target"])
         for model in models
         for p in model.answer["predictions"]
     ]
-    signs = {axis: 1.0 if axis != "value" or less else -1.0 for axis in (x, y)}
+    known = (axis for axis in ("value", "energy", "memory") if any(point.on(axis) is not None for point in points))
+    x = query["x"] if query.get("x") in AXES else "latency"
+    y = query["y"] if query.get("y") in AXES else next(known, "memory")
+    less = query.get("less") == "1"
+    _mark_fronts(points, x, y, {axis: 1.0 if axis != "value" or less else -1.0 for axis in AXES})
+    return Comparison(points, x, y, query.get("label", "").strip()[:60], less)
+
+
+def _mark_fronts(points: Sequence[Point], x: str, y: str, signs: Mapping[str, float]) -> None:
+    """One front per target; ``signs`` are negative where more is better."""
     for target in {point.prediction["target"] for point in points}:
         mine = [p for p in points if p.prediction["target"] == target]
         placed = [(p, a, b) for p in mine if (a := p.on(x)) is not None and (b := p.on(y)) is not None]
         kept = pareto([(signs[x] * a, signs[y] * b) for _, a, b in placed])
         for (point, _, _), front in zip(placed, kept, strict=True):
             point.front = front
-    return Comparison(points, x, y, query.get("label", "").strip()[:60], less)
 
 
 def pareto(costs: Sequence[tuple[float, float]]) -> list[bool]:

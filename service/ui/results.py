@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,16 +54,14 @@ class Row:
 
 def rows(answer: Mapping[str, Any], budget: Budget, aliases: Mapping[str, tuple[str, ...]]) -> list[Row]:
     """All predictions of an answer, in its order."""
-    largest = max((_end(p) for p in answer["predictions"]), default=1.0)
-    if budget.ms is not None:
-        largest = max(largest, min(budget.ms, 3 * largest))
-    scale = 96.0 / (largest or 1.0)
+    place = _scale(answer["predictions"], budget.ms)
     found = []
     for prediction in answer["predictions"]:
         latency = prediction["latency_ms"]
+        limit = None if budget.ms is None else place(budget.ms)
         span = Span(
-            (latency["lower"] or latency["value"]) * scale, latency["value"] * scale, _end(prediction) * scale,
-            budget.ms * scale if budget.ms is not None and budget.ms * scale <= 100 else None,
+            place(_begin(prediction)), place(latency["value"]), place(_end(prediction)),
+            limit if limit is not None and 0 <= limit <= 100 else None,
         )  # fmt: skip
         names = aliases.get(prediction["target"], ())
         found.append(Row(prediction, ", ".join(names) or prediction["target"], budget.verdicts(prediction), span))
@@ -83,6 +81,20 @@ def headline(found: list[Row], budget: Budget) -> str:
         }[found[0].outcome or "unknown"]  # fmt: skip
     met = sum(row.outcome in ("meets", "likely") for row in found)
     return f"It meets the budget, surely or probably, on {met} of {len(found)} targets."
+
+
+def _scale(predictions: Sequence[Mapping[str, Any]], limit: float | None) -> Callable[[float], float]:
+    """From milliseconds to places from 0 to 100 that show all intervals, and the limit unless it is far away."""
+    first, last = min(map(_begin, predictions)), max(map(_end, predictions))
+    if limit is not None and first / 3 <= limit <= 3 * last:
+        first, last = min(first, limit), max(last, limit)
+    margin = 0.12 * (last - first) or 1.0
+    return lambda ms: 100.0 * (ms - first + margin) / (last - first + 2 * margin)
+
+
+def _begin(prediction: Mapping[str, Any]) -> float:
+    latency = prediction["latency_ms"]
+    return float(latency["lower"] if latency["lower"] is not None else latency["value"])
 
 
 def _end(prediction: Mapping[str, Any]) -> float:

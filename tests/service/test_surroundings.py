@@ -78,8 +78,8 @@ def test_pages_have_no_inline_code_and_nothing_foreign(http: httpx.Client, path:
     page = http.get(path).text
     assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>|<style|\son\w+=|\sstyle=|javascript:", page)
     for link in re.findall(r'(?:src|href)="([^"]*)"', page):
-        assert link.startswith("/") and not link.startswith("//")
-        assert http.get(link).status_code == 200, link
+        assert link.startswith(("/", "#")) and not link.startswith("//")
+        assert link.startswith("#") or http.get(link).status_code == 200, link
 
 
 def test_documentation_shows_our_description(http: httpx.Client) -> None:
@@ -139,9 +139,10 @@ def test_a_subclass_is_answered_like_its_base() -> None:
 def test_requests_are_logged_without_secrets(http: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "archgauge.service"):
         http.get("/v1/targets?key=secret", headers={"authorization": "Bearer secret", "x-request-id": "abc"})
+        http.get("/healthz")  # on the same connection: the line of the first request is written by then
     entries = [json.loads(JsonFormatter().format(record)) for record in caplog.records if record.message == "request"]
-    assert entries[-1]["path"] == "/v1/targets" and entries[-1]["status"] == 200
-    assert entries[-1]["duration_ms"] > 0
+    (entry,) = [entry for entry in entries if entry["path"] == "/v1/targets"]
+    assert entry["status"] == 200 and entry["duration_ms"] > 0
     assert "secret" not in json.dumps(entries)
 
 
