@@ -65,6 +65,8 @@ class Parameter:
     type: TensorType
     value: Value | None = None
     fill: float | None = None
+    #: Of a large mask without ``value``, the share of its elements that hide (see `graphs.masking`).
+    masking: float = 0.0
 
 
 @dataclass(slots=True)

@@ -17,6 +17,8 @@ from graphs.errors import InvalidGraph
 from graphs.inference.elementwise import dtype_of
 from graphs.ir import MAX_VALUE_ELEMENTS, Attribute, Dim, Graph, Node, Parameter, TensorType, Value
 from graphs.json_fields import Field
+from graphs.json_plain import plain_node, plain_weight
+from graphs.masking import hidden_share, rounded
 from graphs.validation import NEWEST_OPSET, validate
 
 #: Attributes of the standard and of com.microsoft that are floating point, so that 1 in JSON means 1.0.
@@ -57,10 +59,16 @@ def _read_graph(root: Field, nested: bool = False) -> Graph:
         name = _new_name(item, graph)
         graph.inputs.append(name)
         graph.types[name] = TensorType(_dtype(item["dtype"]), tuple(_dim(d) for d in item["shape"].elements()))
-    for item in root.get("parameters", []).elements():
-        graph.parameters[_new_name(item, graph)] = _parameter(item)
-    for index, item in enumerate(root["nodes"].elements()):
-        graph.nodes.append(_node(item, index))
+    parameters, nodes = root.get("parameters", []), root["nodes"]
+    for index, data in enumerate(parameters.values()):
+        weight = plain_weight(data)
+        if weight is not None and weight[0] not in graph.types and weight[0] not in graph.parameters:
+            graph.parameters[weight[0]] = weight[1]
+        else:
+            item = parameters.element(index)
+            graph.parameters[_new_name(item, graph)] = _parameter(item)
+    for index, data in enumerate(nodes.values()):
+        graph.nodes.append(plain_node(data, index, FLOAT_ATTRIBUTES) or _node(nodes.element(index), index))
     graph.outputs = [o.text() for o in root["outputs"].elements()]
     return graph
 
@@ -91,7 +99,7 @@ def _dim(item: Field) -> Dim:
 
 
 def _parameter(item: Field) -> Parameter:
-    item.only("name", "dtype", "shape", "value", "fill")
+    item.only("name", "dtype", "shape", "value", "fill", "masking")
     shape = tuple(d.integer() for d in item["shape"].elements())
     if min(shape, default=0) < 0:
         raise InvalidGraph(f"{item['shape'].path}: negative size in {list(shape)}")
@@ -101,10 +109,21 @@ def _parameter(item: Field) -> Parameter:
     value = item.optional("value")
     if value is not None:
         array = _array(value, type_)
-        return Parameter(type_, array if array.size <= MAX_VALUE_ELEMENTS else None)
+        small = array.size <= MAX_VALUE_ELEMENTS
+        return Parameter(type_, array if small else None, None, 0.0 if small else hidden_share(array))
     if number is not None and prod(shape) <= MAX_VALUE_ELEMENTS:
         return Parameter(type_, np.full(shape, number, _numpy_dtype(type_.dtype)), number)
-    return Parameter(type_, None, number)
+    return Parameter(type_, None, number, _masking(item))
+
+
+def _masking(item: Field) -> float:
+    given = item.optional("masking")
+    if given is None:
+        return 0.0
+    share = given.number()
+    if not 0 <= share <= 1:
+        raise InvalidGraph(f"{given.path}: a share lies between 0 and 1, not at {share}")
+    return rounded(share)
 
 
 def _array(item: Field, type_: TensorType) -> Value:
@@ -190,6 +209,8 @@ def _parameter_to_json(name: str, parameter: Parameter) -> dict[str, Any]:
         result["fill"] = _number(parameter.fill)
     elif parameter.value is not None:
         result["value"] = _numbers(parameter.value)
+    if parameter.masking:
+        result["masking"] = parameter.masking
     return result
 
 

@@ -23,6 +23,7 @@ from graphs.canonical import (
 )
 from graphs.ir import Attribute, Graph, Node, TensorType
 from graphs.kernels import Kernel, KernelAttribute, Operand
+from graphs.masking import subnormal_share, subnormal_shares
 from graphs.windows import resolved_window
 
 Attributes = dict[str, KernelAttribute]
@@ -34,17 +35,20 @@ def kernels_of(graph: Graph) -> list[Kernel]:
 
     ``graph`` is inferred (every tensor has a static type): ours from `optimise`, or the runtime's own after `infer`.
     """
-    return [kernel_of(graph, node) for node in graph.nodes]
+    shares = subnormal_shares(graph)
+    return [kernel_of(graph, node, subnormal_share(node, shares) if shares else 0.0) for node in graph.nodes]
 
 
-def kernel_of(graph: Graph, node: Node) -> Kernel:
-    """The kernel that ``node`` executes."""
+def kernel_of(graph: Graph, node: Node, subnormal: float = 0.0) -> Kernel:
+    """The kernel that ``node`` executes, of whose data the share ``subnormal`` consists of subnormal numbers."""
     inputs = [_operand(graph, node, i) for i in range(len(node.inputs))]
     outputs = tuple(_plain(graph.types[t]) for t in node.outputs if t)
     attributes = _attributes(node)
     rule = _RULES.get(node.op)
     if rule is not None:
         rule(graph, node, inputs, outputs, attributes)
+    if subnormal:
+        attributes["subnormal"] = subnormal
     while inputs and inputs[-1] is None:
         inputs.pop()
     return Kernel(node.kind, tuple(inputs), outputs, tuple(sorted(attributes.items())), node.origin or (node.name,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -11,6 +12,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 from graphs.errors import InvalidGraph, MissingValue
 from graphs.inference.elementwise import dtype_of, element_type
 from graphs.ir import MAX_VALUE_ELEMENTS, Attribute, Graph, Node, Parameter, TensorType, Value
+from graphs.masking import hidden_share, rounded
 from graphs.onnx_protos import tensor_value
 from graphs.validation import validate
 
@@ -18,6 +20,13 @@ _CONSTANT_ATTRIBUTES = {
     "value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64,
     "value_string": np.object_, "value_strings": np.object_,
 }  # fmt: skip
+
+
+#: Metadata of a stripped constant: which share of it hides attention scores.
+MASKING_KEY = "archgauge.masking"
+
+#: Element types of masks, by number.
+_MASK_TYPES = {1: np.float32, 9: np.bool_, 10: np.float16}
 
 
 def read_onnx(data: bytes, name: str = "") -> Graph:
@@ -72,7 +81,7 @@ def _read_graph(proto: GraphProto, graph: Graph, nested: bool = False) -> None:
                 graph.types[info.name] = _input_type(info)
     graph.outputs.extend(o.name for o in proto.output)
     for index, node in enumerate(proto.node):
-        constant = _tensor_constant(node)
+        constant = _tensor_constant(node) or _filled_constant(node, parameters)
         if constant is None:
             read = _node(node, index)
             constant = _constant(read, parameters)
@@ -116,8 +125,33 @@ def _parameter(tensor: TensorProto) -> Parameter:
     type_ = TensorType(element_type(tensor.data_type), shape)
     elements = prod(shape)
     if elements > MAX_VALUE_ELEMENTS or tensor.data_location == 1:
-        return Parameter(type_)
+        return Parameter(type_, masking=_masking(tensor, elements))
     return Parameter(type_, _value(tensor, elements))
+
+
+def _masking(tensor: TensorProto, elements: int) -> float:
+    """The share of a large constant that hides attention scores: as the client noted it, or from the data.
+
+    Looking at a few numbers tells masks, of which a good part hides, from weights, of which nothing does.
+    """
+    for entry in tensor.metadata_props:
+        if entry.key == MASKING_KEY:
+            return _noted_share(entry.value)
+    kind = _MASK_TYPES.get(tensor.data_type)
+    if kind is None or len(tensor.dims) < 2 or len(tensor.raw_data) != elements * np.dtype(kind).itemsize:
+        return 0.0
+    numbers: Value = np.frombuffer(tensor.raw_data, kind)
+    return hidden_share(numbers) if hidden_share(numbers[:: max(1, elements // 1000 | 1)]) else 0.0
+
+
+def _noted_share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise InvalidGraph(f"metadata {MASKING_KEY} of a constant must be a share from 0 to 1, not {text!r}")
+    return rounded(share)
 
 
 def _value(tensor: TensorProto, elements: int) -> Value | None:
@@ -195,14 +229,33 @@ def _constant(node: Node, parameters: dict[str, Parameter]) -> Parameter | None:
         return _constant_value(node)
     if node.op != "ConstantOfShape" or len(node.inputs) != 1:
         return None
-    shape = parameters.get(node.inputs[0])
+    return _filled(parameters.get(node.inputs[0]), node.attributes.get("value"), node.name)
+
+
+def _filled_constant(proto: NodeProto, parameters: dict[str, Parameter]) -> Parameter | None:
+    """As `_constant` for a ConstantOfShape node, of which files without weights have more than of all others."""
+    if proto.op_type != "ConstantOfShape" or proto.domain not in ("", "ai.onnx") or len(proto.attribute) > 1:
+        return None
+    if len(proto.input) != 1 or len(proto.output) != 1:
+        return None
+    fill = _fill(proto.attribute[0].SerializeToString()) if proto.attribute else None
+    return _filled(parameters.get(proto.input[0]), fill, proto.name)
+
+
+@lru_cache(maxsize=64)
+def _fill(attribute: bytes) -> Attribute:
+    """The value of an encoded attribute."""
+    return _attribute(AttributeProto.FromString(attribute))
+
+
+def _filled(shape: Parameter | None, fill: Attribute | None, name: str) -> Parameter | None:
+    """The constant of a known ``shape`` whose elements are all ``fill`` (0 where nothing is said)."""
     if shape is None or shape.value is None or shape.value.dtype.kind != "i":
         return None
-    fill = node.attributes.get("value")
     value = fill if isinstance(fill, np.ndarray) and fill.size == 1 else np.zeros(1, np.float32)
     dims: tuple[int, ...] = tuple(shape.value.reshape(-1).tolist())
     if min(dims, default=0) < 0:
-        raise InvalidGraph(f"ConstantOfShape {node.name!r}: negative dimension in {list(dims)}")
+        raise InvalidGraph(f"ConstantOfShape {name!r}: negative dimension in {list(dims)}")
     type_ = TensorType(dtype_of(value), dims)
     small = prod(dims) <= MAX_VALUE_ELEMENTS
     return Parameter(type_, np.full(dims, value.item(), value.dtype) if small else None, float(value.item()))

@@ -9,6 +9,7 @@ import onnx
 from onnx import AttributeProto, GraphProto, NodeProto, ValueInfoProto, helper
 
 from graphs.ir import Attribute, Graph, Node, Parameter
+from graphs.masking import pattern
 from graphs.onnx_protos import array_type, tensor_to_proto, type_to_proto
 from graphs.stand_ins import StandIns
 from graphs.structure import walk
@@ -69,6 +70,10 @@ def _write_parameter(
     if type_.dtype == "string":
         value = np.full(type_.dims, "stand-in", np.object_)
         proto.initializer.append(tensor_to_proto(value, "string", name))
+        return
+    if parameter.masking:
+        mask = pattern(type_.dims, type_.dtype, parameter.masking)
+        proto.initializer.append(tensor_to_proto(mask, type_.dtype, name))
         return
     fill = stand_ins.fill(name)
     if initializers or type_.dtype not in _FILLABLE:

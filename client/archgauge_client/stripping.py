@@ -14,6 +14,7 @@ from collections.abc import Callable
 from math import prod
 from pathlib import Path
 
+from archgauge_client._masks import noted_masking
 from archgauge_client._protobuf import (
     BYTES,
     FIXED32,
@@ -115,6 +116,7 @@ def _require_bytes(field: Field) -> None:
 # TensorProto: 1 dims, 2 data_type, 8 name, 4-7 and 9-11 data, 12 doc_string, 13 external_data, 16 metadata_props.
 _TENSOR_HEAD = frozenset({1, 2, 8})
 _TENSOR_DATA = frozenset({4, 5, 6, 7, 9, 10, 11})
+_RAW = 9
 _TENSOR_KEPT = _TENSOR_HEAD | _TENSOR_DATA | {3, 13, 14}
 
 
@@ -125,7 +127,7 @@ def _tensor(buffer: Buffer, field: Field, depth: int) -> bytes:
     head: list[bytes] = []
     data: list[Field] = []
     dims: list[int] = []
-    size = 0
+    size = dtype = 0
     for inner in fields(buffer, field.start, field.end):
         if inner.number in _TENSOR_HEAD:
             head.append(buffer[inner.begin : inner.end])
@@ -133,10 +135,14 @@ def _tensor(buffer: Buffer, field: Field, depth: int) -> bytes:
             data.append(inner)
         if inner.number == 1:
             dims.extend(varints(buffer, inner))
+        elif inner.number == 2:
+            dtype = next(varints(buffer, inner), 0)
         elif inner.number in _TENSOR_DATA:
             size += inner.end - inner.start
     if prod(dims) <= MAX_ELEMENTS and size <= MAX_BYTES:
         head.extend(buffer[inner.begin : inner.end] for inner in data)
+    elif len(dims) > 1:
+        head.extend(noted_masking(buffer, raw, dtype) for raw in data if raw.number == _RAW)
     return encode_bytes(field.number, b"".join(head))
 
 

@@ -15,6 +15,7 @@ from graphs.inference.fallback import infer_by_schema
 from graphs.inference.nchwc import block_size
 from graphs.inference.values import compute_outputs
 from graphs.ir import MAX_VALUE_ELEMENTS, Graph, Node, Parameter, TensorType, Value
+from graphs.masking import folded_share, hidden_share
 from graphs.structure import bodies_read, check_size, reads
 
 #: Values of up to this many elements are computed on the way, since a small one may come of them again.
@@ -172,7 +173,7 @@ class _Inference:
         for index, name in enumerate(node.outputs):
             if name:
                 value = values[index] if values is not None and index < len(values) else None
-                parameters[name] = Parameter(types[index], value, self._fill(node))
+                parameters[name] = Parameter(types[index], value, self._fill(node), folded_share(node, parameters))
         folded = self.fold and not self._is_left(node)
         if not folded:
             self.made.update(filter(None, node.outputs))
@@ -183,6 +184,8 @@ class _Inference:
         if node.op == "Shape":
             return False
         if node.op == "Size" and node.inputs[0] not in self.parameters:
+            return True
+        if node.op in ("GreaterOrEqual", "LessOrEqual") and self.opset.get("", 21) < 16:
             return True
         if node.op in WITHOUT_KERNEL or not self.made.isdisjoint(node.inputs):
             return True
@@ -200,7 +203,7 @@ class _Inference:
         needed = set(self.graph.outputs)
         kept = []
         for node in reversed(self.nodes):
-            if not needed.isdisjoint(node.outputs):
+            if not (self.fold and needed.isdisjoint(node.outputs)):
                 kept.append(node)
                 needed.update(reads(node))
         kept.reverse()
@@ -214,7 +217,7 @@ class _Inference:
 def _small(parameter: Parameter) -> Parameter:
     if parameter.value is None or parameter.value.size <= MAX_VALUE_ELEMENTS:
         return parameter
-    return Parameter(parameter.type, None, parameter.fill)
+    return Parameter(parameter.type, None, parameter.fill, hidden_share(parameter.value))
 
 
 def _located(error: GraphError, node: Node) -> GraphError:

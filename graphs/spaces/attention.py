@@ -111,8 +111,16 @@ def _turn(b: GraphBuilder, k: str, form: AttentionForm) -> str:
 def _mask_windows(b: GraphBuilder, scores: str, windows: int) -> str:
     n, heads, length, _ = b.shape(scores)
     apart = b.reshape(scores, n // windows, windows, heads, length, length)
-    masked = b.binary("Add", apart, b.weight(1, windows, 1, length, length))
+    masked = b.binary("Add", apart, b.mask(1, windows, 1, length, length, share=_torn_share(windows)))
     return b.reshape(masked, n, heads, length, length)
+
+
+def _torn_share(windows: int) -> float:
+    """Of a square of windows those in the last row and column hold pixels that a shift tore apart: half of the scores
+    there are hidden, and three quarters in the corner.
+    """
+    side = max(1, round(windows**0.5))
+    return ((side - 1) + 0.75) / windows
 
 
 def apply_mask(b: GraphBuilder, scores: str, mask: str) -> str:
@@ -125,9 +133,8 @@ def apply_mask(b: GraphBuilder, scores: str, mask: str) -> str:
 def causal_mask(b: GraphBuilder, draw: Draw, length: int, total: int | None = None) -> str:
     """A constant that hides the future."""
     shape = (1, 1, length, total or length)
-    if draw.chance(0.75):
-        return b.weight(*shape)
-    return b.weight(*shape, dtype="bool")
+    share = 0.5 * length / (total or length) if draw.chance(0.75) else 0.0
+    return b.mask(*shape, share=share, dtype="float32" if draw.chance(0.75) else "bool")
 
 
 def relative_bias(b: GraphBuilder, heads: int, length: int) -> str:

@@ -67,7 +67,9 @@ def bert(b: GraphBuilder, draw: Draw) -> str:
     x = layer_norm(b, b.binary("Add", x, b.weight(1, length, inner)))
     x = linear(b, x, features) if inner != features else x
     mask = draw.choice(("", "sum", "where"), (30, 45, 25))
-    hidden_by = b.weight(n, 1, length, length, dtype="bool") if mask == "where" else b.weight(n, 1, 1, length)
+    share = draw.choice((0.0, 0.25, 0.5), (70, 15, 15))
+    where = mask == "where"
+    hidden_by = b.mask(n, 1, length if where else 1, length, share=share, dtype="bool" if where else "float32")
     form, heads = draw_form(b, draw), pick_heads(draw, features, (64, 32, 26, 24, 48, 16))
     act = draw.choice(("gelu", "relu", "gelu_tanh"), (85, 8, 7))
     for _ in range(draw.integer(3, 6) if draw.whole else draw.integer(1, 2)):

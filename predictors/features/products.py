@@ -18,14 +18,14 @@ OPERATORS = frozenset({
 
 _RAW = (
     "batch", "m", "n", "k", "constant_a", "constant_b", "transposed_a", "transposed_b", "batch_transposed", "bias",
-    "activation", "bits_a", "bits_b", "per_channel", "shared_b",
+    "activation", "bits_a", "bits_b", "per_channel", "shared_b", "subnormal",
 )  # fmt: skip
 _AT = {name: i for i, name in enumerate(_RAW)}
 
 _COLUMNS = (
     "log_batch", "log_m", "log_n", "log_k", "log_mn", "log_mk", "log_kn", "fill_m", "fill_n", "fill_n_pair",
     "fill_k", "row_vector", "column_vector", "constant_a", "constant_b", "transposed_a", "transposed_b",
-    "batch_transposed", "bias", "activation", "bits_a", "bits_b", "per_channel", "shared_b",
+    "batch_transposed", "bias", "activation", "bits_a", "bits_b", "per_channel", "shared_b", "subnormal",
 )  # fmt: skip
 
 #: Rows and columns of the AVX-512 product kernel's register tile, and its unrolling along the depth.
@@ -62,7 +62,7 @@ def _raw(kernel: Kernel) -> tuple[float, ...]:
         attributes.get("transBatchA", 0) + attributes.get("transBatchB", 0),
         b is kernel.inputs[1] and len(kernel.inputs) > 2 and kernel.inputs[2] is not None,
         activation_cost(attributes.get("activation")), bits(a), bits(b), scales is not None and scales.elements > 1,
-        len(b.shape) <= 2,
+        len(b.shape) <= 2, attributes.get("subnormal", 0.0),
     )  # fmt: skip
 
 

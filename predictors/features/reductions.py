@@ -32,7 +32,7 @@ _COLUMNS = (
     "log_elements_in", "log_elements_out", "log_outer", "log_reduced", "log_inner", "fill_reduced", "fill_inner",
     "inner", "pieces", "operands", "second_full", "outputs", "bits", "log_taps", "kernel_h", "kernel_w", "stride",
     "log_out_w", "fill_out_w", "padded", "log_channels", "fill_channels", "channels_last", "dilated", "ceil_mode",
-    "largest", "padding_counted", "size", "since_version",
+    "largest", "padding_counted", "size", "since_version", "subnormal",
 )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def _raw(kernel: Kernel) -> tuple[float, ...]:
         taps[-2] if len(taps) > 1 else 1, taps[-1] if taps else 1, strides[-1], out_w,
         any(attributes.get("pads", ())), channels, last, max(attributes.get("dilations") or (1,)) > 1,
         attributes.get("ceil_mode", 0), attributes.get("largest", 0), attributes.get("count_include_pad", 0),
-        attributes.get("size", 0), attributes.get("since_version", 0),
+        attributes.get("size", 0), attributes.get("since_version", 0), attributes.get("subnormal", 0.0),
     )  # fmt: skip
 
 
