@@ -59,7 +59,7 @@ class Estimator:
         work = work_of(kernels)
         log_us, sigma, strange = self.regress(kernels, work, contexts)
         regressed = np.isfinite(log_us)
-        in_table = self._consult_table(kernels, log_us, sigma)
+        in_table = self.table.consult(kernels, log_us, sigma)
         bounds = self.baseline.bounds(work)
         compute, memory = self.baseline.compute_us(work), self.baseline.memory_us(work)
         shares = (compute / np.maximum(compute + memory, 1e-12)).tolist()
@@ -104,21 +104,3 @@ class Estimator:
             sigma[where] = answers.sigma * np.where(answers.strange, _STRANGE_FACTOR, 1.0)
             strange[where] = answers.strange
         return log_us, sigma, strange
-
-    def _consult_table(self, kernels: Sequence[Kernel], log_us: Floats, sigma: Floats) -> NDArray[np.bool_]:
-        """Blend the table's entries into ``log_us`` and ``sigma``; true where they weigh more than half."""
-        entry = self.table.find(kernels)
-        known = entry >= 0
-        answers = np.zeros(len(kernels), dtype=bool)
-        if not known.any():
-            return answers
-        both = known & np.isfinite(log_us) & np.isfinite(self.table.residual[entry])
-        alone = known & ~both
-        log_us[alone] = self.table.log_us[entry[alone]]
-        sigma[alone] = np.sqrt(self.table.variance[entry[alone]])
-        answers[alone] = True
-        weight, other = 1.0 / self.table.variance[entry[both]], 1.0 / sigma[both] ** 2
-        log_us[both] += self.table.residual[entry[both]] * weight / (weight + other)
-        sigma[both] = np.sqrt(1.0 / (weight + other))
-        answers[both] = weight > other
-        return answers

@@ -5,7 +5,7 @@ All errors are fractions. Signed biases stand beside them, since errors of oppos
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +108,33 @@ def describe_wholes(results: Sequence[WholeResult]) -> dict[str, Any]:
         "interval_coverages": inside,
         "interval_factor": float(np.median([r.factors[CONFIDENCES.index(0.9)] for r in results])),
     }
+
+
+def list_wholes(results: Sequence[WholeResult]) -> list[dict[str, Any]]:
+    """Every network with what was predicted, the 90 % interval, and what was measured, in microseconds."""
+    place = CONFIDENCES.index(0.9)
+    return [
+        {
+            "context": r.context, "predicted_us": r.predicted_us, "measured_us": r.measured_us,
+            "lower_us": r.predicted_us / r.factors[place], "upper_us": r.predicted_us * r.factors[place],
+            "flagged": r.flagged,
+        }
+        for r in results
+    ]  # fmt: skip
+
+
+def describe_groups(results: Sequence[WholeResult], group: Callable[[WholeResult], str]) -> dict[str, dict[str, Any]]:
+    """`describe_wholes` of each group, by its name."""
+    groups: dict[str, list[WholeResult]] = {}
+    for result in results:
+        groups.setdefault(group(result), []).append(result)
+    return {name: describe_wholes(groups[name]) for name in sorted(groups)}
+
+
+def size_class(latency_ms: float) -> str:
+    """``under 3 ms``, ``3 to 10 ms``, ``10 to 30 ms`` or ``over 30 ms``."""
+    limits = ((3.0, "under 3 ms"), (10.0, "3 to 10 ms"), (30.0, "10 to 30 ms"))
+    return next((name for limit, name in limits if latency_ms < limit), "over 30 ms")
 
 
 def describe_strange(results: Sequence[WholeResult]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from statistics import NormalDist
 from typing import Any
 
@@ -29,7 +30,9 @@ _OWN_QUANTILES = 40
 #: Scores of a half-normal distribution that are mixed in, so that a handful of cases cannot promise too much.
 _PRIOR_SCORES = 8
 
-_CORRELATIONS = np.linspace(0.0, 1.0, 21)
+#: Correlations and floors that are tried.
+_CORRELATIONS = np.linspace(0.0, 1.0, 11)
+_FLOORS = (0.01, 0.02, 0.03, 0.045, 0.06)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +129,7 @@ class CalibrationNetwork:
     log_error: float
 
 
-def calibrate(
-    kinds: Sequence[str], scores: Floats, networks: Sequence[CalibrationNetwork], floor: float = 0.015
-) -> Intervals:
+def calibrate(kinds: Sequence[str], scores: Floats, networks: Sequence[CalibrationNetwork]) -> Intervals:
     """From the kernels' scores ``[rows]`` with their kinds, and from whole networks."""
     names = np.array(kinds)
     by_kind = {"": Quantiles.of(scores)}
@@ -137,12 +138,13 @@ def calibrate(
         if len(mine) >= _OWN_QUANTILES:
             by_kind[kind] = Quantiles.of(mine)
     errors = np.array([network.log_error for network in networks])
-    correlation, sigmas = 0.5, np.full(len(networks), 1.0)
+    correlation, floor, sigmas = 0.5, _FLOORS[1], np.full(len(networks), 1.0)
     best = np.inf
-    for candidate in _CORRELATIONS if networks else ():
-        tried = np.array([whole_sigma(n.time_us, n.sigma, float(candidate), floor) for n in networks])
-        spread = float(np.sqrt(np.mean((errors / tried) ** 2)))
-        surprise = float(np.sum(np.log(tried * max(spread, 1e-6))))  # negative log-likelihood but for constants
+    for candidate in product(_CORRELATIONS.tolist(), _FLOORS) if networks else ():
+        tried = np.array([whole_sigma(n.time_us, n.sigma, *candidate) for n in networks])
+        spread = float(np.mean(np.abs(errors / tried)))
+        # Negative log-likelihood but for constants, of a Laplace distribution: a few far errors shall not decide.
+        surprise = float(np.sum(np.log(tried * max(spread, 1e-6))))
         if surprise < best:
-            best, correlation, sigmas = surprise, float(candidate), tried
+            best, (correlation, floor), sigmas = surprise, candidate, tried
     return Intervals(by_kind, Quantiles.of(np.abs(errors) / sigmas), correlation, floor)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphs.kernels import Kernel
+from graphs.spaces import FAMILIES
 from lookup_tables.records import Measurement
 from predictors.context import HOT, Context, contexts_of
 
@@ -32,9 +33,20 @@ class Observations:
     time_us: Floats
     #: Occurrences that were averaged, ``[rows]``.
     count: Floats
+    #: The family of every network (see `family_of`).
+    families: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.which)
+
+    def only(self, kept: NDArray[np.bool_]) -> Observations:
+        """The rows that ``kept [rows]`` says, and the kernels that these are about; networks keep their numbers."""
+        there, which = np.unique(self.which[kept], return_inverse=True)
+        return replace(
+            self, kernels=tuple(self.kernels[i] for i in there), which=which, network=self.network[kept],
+            contexts=tuple(c for c, k in zip(self.contexts, kept.tolist(), strict=True) if k),
+            time_us=self.time_us[kept], count=self.count[kept],
+        )  # fmt: skip
 
     @classmethod
     def inside(cls, networks: Iterable[NetworkTimes], splits: Collection[str]) -> Observations:
@@ -74,7 +86,16 @@ class Observations:
             tuple(place[2] for place in sums),
             np.exp(values[:, 0] / np.maximum(values[:, 1], 1.0)),
             values[:, 1],
+            tuple(map(family_of, networks)),
         )
+
+
+def family_of(context: str) -> str:
+    """What a network such as ``resnet-whole:7`` was drawn from (``resnet``): networks of one family resemble each
+    other in every variant. The context itself where no family made it.
+    """
+    name = context.rpartition(":")[0]
+    return FAMILIES[name].stem if name in FAMILIES else name or context
 
 
 @dataclass(slots=True)

@@ -66,6 +66,8 @@ class Regressor:
     #: Typical log error on kernels that a member had not seen.
     sigma: float
     familiarity: Familiarity
+    #: The one member that answers; None for the mean of all.
+    member: int | None = None
 
     def features(self, kernels: Sequence[Kernel], work: Floats, contexts: Sequence[Context]) -> Features:
         """The group's columns, one per kind where there are several, and the context's."""
@@ -86,22 +88,30 @@ class Regressor:
         features = self.features(kernels, work, contexts)
         members = self.members(features)
         sigma = np.hypot(members.std(axis=1, ddof=1), self.sigma)
+        mean = members.mean(axis=1) if self.member is None else members[:, self.member]
         centre = np.array([self.centres[kernel.kind] for kernel in kernels])
         strange = self.familiarity.strange(features[:, : -len(CONTEXT_COLUMNS)])
-        return Answers(centre + members.mean(axis=1), sigma, strange)
+        return Answers(centre + mean, sigma, strange)
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """Regressors and what they say about the rows they learned from, each row by the member that had not seen it."""
+    """Regressors and what they say about the rows they learned from."""
 
     regressors: tuple[Regressor, ...]
-    #: Out-of-fold log of time over the baseline, ``[rows]``; NaN where a row's kind is too rare to learn from.
-    unseen: Floats
-    #: The error that was to be expected of it, ``[rows]``.
+    #: Log of time over the baseline by every member, ``[rows, members]``; NaN where a row's kind is too rare to learn.
+    members: Floats
+    #: The error that is to be expected of them on kernels that they have not seen, ``[rows]``.
     sigma: Floats
-    #: What all members together say, who have seen the row, ``[rows]``.
-    seen: Floats
+    #: Which member has not seen any network of the row's family, ``[rows]``.
+    fold: Indices
+    #: The same by family.
+    folds: Mapping[str, int]
+
+    @property
+    def unseen(self) -> Floats:
+        """By the member that has seen no network of the row's family, ``[rows]``."""
+        return np.asarray(self.members[np.arange(len(self.fold)), self.fold])
 
 
 def _features(group: FeatureGroup, kinds: tuple[str, ...], kernels: Sequence[Kernel], work: Floats) -> Features:
@@ -136,62 +146,95 @@ def train_regressors(
 ) -> Trained:
     """Learn ``log_ratio [rows]``; ``work`` is that of the distinct kernels, ``weights [rows]`` multiplies the rows'."""
     settings = settings or ForestSettings()
-    unseen, sigma, seen = (np.full(len(rows), np.nan) for _ in range(3))
+    members, sigma = np.full((len(rows), settings.members), np.nan), np.full(len(rows), np.nan)
     kinds = np.array([kernel.kind for kernel in rows.kernels])
-    folds = _folds(rows, settings.members, seed)
+    sizes = np.bincount(rows.network, minlength=len(rows.families)).astype(np.float64)
+    folds = folds_of(rows.families, sizes, settings.members, seed)
+    fold = np.array([folds[family] for family in rows.families], dtype=np.intp)[rows.network]
+    alone = _in_one_fold(rows, fold)
     weight = np.sqrt(rows.time_us * rows.count) * (1.0 if weights is None else weights)
     shared = share_kinds(rows.kernels)
-    places = {name: np.flatnonzero(np.isin(kinds, members)[rows.which]) for name, members in shared.items()}
+    places = {name: np.flatnonzero(np.isin(kinds, mine)[rows.which]) for name, mine in shared.items()}
 
-    def learn(name: str) -> Trained:
+    def learn(name: str) -> tuple[Regressor, Floats, Floats]:
         mine = places[name]
-        return _train(name, shared[name], rows, mine, log_ratio[mine], weight[mine], work, folds, seed, settings)
+        part = _Part(rows, mine, log_ratio[mine], weight[mine], fold[mine], alone[mine])
+        return _train(name, shared[name], part, work, seed, settings)
 
     largest_first = sorted(shared, key=lambda name: -len(places[name]))
     # Kinds are learned side by side; linear algebra that takes all processors for itself too only gets in the way.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         parts = dict(zip(largest_first, pool.map(learn, largest_first), strict=True))
-    for name, part in parts.items():
-        mine = places[name]
-        unseen[mine], sigma[mine], seen[mine] = part.unseen, part.sigma, part.seen
-    return Trained(tuple(parts[name].regressors[0] for name in shared), unseen, sigma, seen)
+    for name, (_, said, expected) in parts.items():
+        members[places[name]], sigma[places[name]] = said, expected
+    return Trained(tuple(parts[name][0] for name in shared), members, sigma, fold, folds)
 
 
-def _folds(rows: Observations, members: int, seed: int) -> Indices:
-    """A fold for every distinct kernel, so that all of its rows are unseen by the same member: the fold of the network
-    that showed it first, since kernels of one network resemble each other more than those of the next will.
+def folds_of(families: Sequence[str], sizes: Floats, members: int, seed: int) -> dict[str, int]:
+    """A fold for every family of networks, so that the folds are of about one size; ``sizes`` are the networks'.
+
+    Networks of one family resemble each other more than one that a user asks for resembles any of them, so that errors
+    on other networks of the same family would promise too much.
     """
-    _, first = np.unique(rows.which, return_index=True)
-    networks = int(rows.network.max(initial=0)) + 1
-    return (np.random.default_rng(seed).permutation(networks) % members)[rows.network[first]]
+    load: dict[str, float] = {}
+    for family, size in zip(families, sizes.tolist(), strict=True):
+        load[family] = load.get(family, 0.0) + size
+    order = np.random.default_rng(seed).permutation(sorted(load)).tolist()
+    totals = np.zeros(members)
+    folds: dict[str, int] = {}
+    for family in sorted(order, key=lambda name: -load[name]):
+        folds[family] = int(np.argmin(totals))
+        totals[folds[family]] += load[family]
+    return folds
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The rows that one regressor learns from: ``mine`` of all, and what belongs to them."""
+
+    rows: Observations
+    mine: Indices
+    target: Floats
+    weight: Floats
+    fold: Indices
+    #: Rows of kernels that no other fold has.
+    alone: NDArray[np.bool_]
+
+
+def _in_one_fold(rows: Observations, fold: Indices) -> NDArray[np.bool_]:
+    """Which rows are of kernels that occur in one fold only, so that its member has not seen the like, ``[rows]``."""
+    pairs = np.unique(np.stack((rows.which, fold), axis=1), axis=0)
+    return np.asarray(np.bincount(pairs[:, 0], minlength=len(rows.kernels))[rows.which] == 1)
 
 
 def _train(
-    name: str, kinds: tuple[str, ...], rows: Observations, mine: Indices, target: Floats, weight: Floats, work: Floats,
-    folds: Indices, seed: int, settings: ForestSettings,
-) -> Trained:  # fmt: skip
+    name: str, kinds: tuple[str, ...], part: _Part, work: Floats, seed: int, settings: ForestSettings
+) -> tuple[Regressor, Floats, Floats]:
+    """The regressor, what its members say of the rows ``[n, members]``, and the error to be expected ``[n]``."""
     group = group_of(kinds[0])
-    distinct, place = np.unique(rows.which[mine], return_inverse=True)
-    kernels = [rows.kernels[i] for i in distinct]
+    target = part.target
+    distinct, place = np.unique(part.rows.which[part.mine], return_inverse=True)
+    kernels = [part.rows.kernels[i] for i in distinct]
     table = _features(group, kinds, kernels, work[distinct])
-    features = np.concatenate((table[place], context_columns([rows.contexts[i] for i in mine])), axis=1)
-    weight = np.clip(weight / max(float(weight.mean()), 1e-12), 0.05, 20.0)
+    contexts = context_columns([part.rows.contexts[i] for i in part.mine])
+    features = np.concatenate((table[place], contexts), axis=1)
+    weight = np.clip(part.weight / max(float(part.weight.mean()), 1e-12), 0.05, 20.0)
     centres = _centres([kernels[i].kind for i in place], target, weight)
     centre = np.array([centres[kernels[i].kind] for i in place])
-    fold = folds[rows.which[mine]]
     # A fold that has nothing to learn from would make its member worthless.
-    fold = fold if len(np.unique(fold)) == settings.members else np.arange(len(mine)) % settings.members
+    whole = len(np.unique(part.fold)) == settings.members
+    fold = part.fold if whole else np.arange(len(part.mine)) % settings.members
     forest = grow(features, target - centre, weight, fold, settings, seed)
     smooth = fit_smooth(features, target - centre, weight, fold, settings.members, forest.importance(), seed)
-    each = np.arange(len(mine)), fold
+    each = np.arange(len(part.mine)), fold
     stepped, curved = forest.predict(features), smooth.predict(features)
     blend = _blend(stepped[each], curved[each], target - centre, weight)
-    members = (1.0 - blend) * stepped + blend * curved
-    unseen = centre + members[each]
-    typical = max(_NORMAL * float(np.median(np.abs(target - unseen))), 0.01)
+    members = centre[:, None] + (1.0 - blend) * stepped + blend * curved
+    missed = np.abs(target - members[each])
+    new = part.alone if int(part.alone.sum()) >= LEARNABLE else np.ones(len(missed), dtype=bool)
+    typical = max(_NORMAL * float(np.median(missed[new])), 0.01)
     regressor = Regressor(name, group, kinds, forest, smooth, blend, centres, typical, Familiarity.of(table))
-    sigma = np.hypot(members.std(axis=1, ddof=1), typical)
-    return Trained((regressor,), unseen, sigma, centre + members.mean(axis=1))
+    return regressor, members, np.hypot(members.std(axis=1, ddof=1), typical)
 
 
 def _centres(kinds: Sequence[str], target: Floats, weight: Floats) -> dict[str, float]:

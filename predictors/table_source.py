@@ -27,8 +27,8 @@ _BETWEEN = 0.06
 #: What does not average out however often a kernel was measured (drift, placement in memory).
 _FLOOR = 0.01
 
-#: Kernels measured more than once that say how much a kind varies.
-_REPEATED = 5
+#: Means over families that say how much a kind varies.
+_REPEATED = 12
 
 #: Kernels measured both ways that a correction needs, overall and for a kind of its own.
 _CORRECTION_PAIRS = 8
@@ -68,19 +68,18 @@ class Entries:
     log_us: Floats
     #: Log of measured time over what the regressor says; NaN where none answers for the kind.
     residual: Floats
-    networks: Floats
+    #: Families whose networks showed it.
+    families: Floats
 
     @classmethod
     def of(cls, rows: Observations, regressed: Floats) -> Self:
         """``regressed [rows]`` is what the regressors say of the rows, as log microseconds; NaN where nothing."""
-        n = len(rows.kernels)
-        networks = np.bincount(rows.which, minlength=n).astype(np.float64)
         logs = np.log(rows.time_us)
-        return cls(
-            np.bincount(rows.which, logs, n) / np.maximum(networks, 1.0),
-            np.bincount(rows.which, logs - regressed, n) / np.maximum(networks, 1.0),
-            networks,
-        )
+        n = len(rows.kernels)
+        kernel, mean, families = _by_family(rows, logs)
+        _, residual, _ = _by_family(rows, logs - regressed)
+        count = np.maximum(families, 1.0)
+        return cls(np.bincount(kernel, mean, n) / count, np.bincount(kernel, residual, n) / count, families)
 
 
 class TableSource:
@@ -113,7 +112,7 @@ class TableSource:
         entries = Entries.of(inside, inside_log_us)
         keys = [kernel.key for kernel in inside.kernels]
         log_us, residual = entries.log_us, entries.residual
-        variance = _between(inside, inside_log_us) ** 2 / np.maximum(entries.networks, 1.0) + _FLOOR**2
+        variance = _between(inside, inside_log_us) ** 2 / np.maximum(entries.families, 1.0) + _FLOOR**2
         hot = Entries.of(alone, alone_log_us)
         known = dict(zip(inside.kernels, residual.tolist(), strict=True))
         both = [(k.kind, known[k] - r) for k, r in zip(alone.kernels, hot.residual, strict=True) if k in known]
@@ -130,6 +129,26 @@ class TableSource:
     def find(self, kernels: Sequence[Kernel]) -> NDArray[np.intp]:
         """The place of each kernel's entry, ``[n]``; -1 where it was not measured."""
         return np.array([self._place.get(kernel.key, -1) for kernel in kernels], dtype=np.intp)
+
+    def consult(self, kernels: Sequence[Kernel], log_us: Floats, sigma: Floats) -> NDArray[np.bool_]:
+        """Blend entries into what regressors say of ``kernels`` (log microseconds and sigma ``[n]``, NaN where they
+        say nothing), weighted by inverse variance; true where the entry weighs more than half, ``[n]``.
+        """
+        entry = self.find(kernels)
+        known = entry >= 0
+        answers = np.zeros(len(kernels), dtype=bool)
+        if not known.any():
+            return answers
+        both = known & np.isfinite(log_us) & np.isfinite(self.residual[entry])
+        alone = known & ~both
+        log_us[alone] = self.log_us[entry[alone]]
+        sigma[alone] = np.sqrt(self.variance[entry[alone]])
+        answers[alone] = True
+        weight, other = 1.0 / self.variance[entry[both]], 1.0 / sigma[both] ** 2
+        log_us[both] += self.residual[entry[both]] * weight / (weight + other)
+        sigma[both] = np.sqrt(1.0 / (weight + other))
+        answers[both] = weight > other
+        return answers
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         digits = "".join(self._place)
@@ -149,26 +168,49 @@ class TableSource:
 
 
 def _between(rows: Observations, regressed: Floats) -> Floats:
-    """By distinct kernel, the standard deviation between networks that is usual for its kind, ``[kernels]``."""
-    kinds = np.array([kernel.kind for kernel in rows.kernels])
+    """By distinct kernel, the standard deviation between families that is usual for its kind and size, ``[kernels]``.
+
+    The same kernel takes another time in another network, small ones more so: what came before it, where its tensors
+    lie. Networks of one family have these in common, so that only deviations between families count. Quantiles resist
+    the few that a disturbance hit.
+    """
     logs = np.log(rows.time_us)
     deviating = np.where(np.isfinite(regressed), logs - regressed, logs)
+    kernel, mean, families = _by_family(rows, deviating)
+    size = _sizes(rows)
+    many = families[kernel] > 1
+    n = families[kernel[many]]
+    centre = np.bincount(kernel, mean, len(rows.kernels)) / np.maximum(families, 1.0)
+    spread = np.abs(mean[many] - centre[kernel[many]]) * np.sqrt(n / (n - 1.0))
+    kinds = np.array([k.kind for k in rows.kernels])
+    kind, where = kinds[kernel[many]], size[kernel[many]]
     between = np.full(len(kinds), _BETWEEN)
-    for kind in np.unique(kinds):
-        mine = kinds == kind
-        seen = _pooled_deviation(rows.which[mine[rows.which]], deviating[mine[rows.which]])
-        between[mine] = _BETWEEN if seen is None else max(seen, _FLOOR)
+    for bin_ in np.unique(size):
+        there = size == bin_
+        usual = _deviation(spread[where == bin_], _BETWEEN)
+        between[there] = usual
+        for name in np.unique(kinds[there]):
+            between[there & (kinds == name)] = _deviation(spread[(where == bin_) & (kind == name)], usual)
     return between
 
 
-def _pooled_deviation(which: NDArray[np.intp], values: Floats) -> float | None:
-    """Standard deviation of ``values`` within the same ``which``; None where fewer than five have more than one."""
-    order = np.argsort(which, kind="stable")
-    _, starts, sizes = np.unique(which[order], return_index=True, return_counts=True)
-    many = sizes > 1
-    if int(many.sum()) < _REPEATED:
-        return None
-    means = np.add.reduceat(values[order], starts) / sizes
-    squares = np.add.reduceat((values[order] - np.repeat(means, sizes)) ** 2, starts)
-    # The median over kernels resists the few that a disturbance hit.
-    return float(np.sqrt(np.median(squares[many] / (sizes[many] - 1.0))))
+def _by_family(rows: Observations, values: Floats) -> tuple[NDArray[np.intp], Floats, Floats]:
+    """Means by kernel and family (the kernel's number and the mean, ``[pairs]``), and families by kernel."""
+    _, numbers = np.unique(np.array(rows.families), return_inverse=True)
+    pairs, place = np.unique(np.stack((rows.which, numbers[rows.network]), axis=1), axis=0, return_inverse=True)
+    place = place.reshape(-1)
+    mean = np.bincount(place, values, len(pairs)) / np.bincount(place, minlength=len(pairs))
+    kernel = pairs[:, 0].astype(np.intp)
+    return kernel, mean, np.bincount(kernel, minlength=len(rows.kernels)).astype(np.float64)
+
+
+def _sizes(rows: Observations) -> NDArray[np.intp]:
+    """Powers of four that the kernels' times (µs) lie between, ``[kernels]``."""
+    n = len(rows.kernels)
+    logs = np.bincount(rows.which, np.log2(rows.time_us), n) / np.maximum(np.bincount(rows.which, minlength=n), 1)
+    return np.clip(np.floor(logs / 2.0), 0, 5).astype(np.intp)
+
+
+def _deviation(spread: Floats, otherwise: float) -> float:
+    """Standard deviation by the 80 % quantile, which is 1.28 of it in a normal distribution."""
+    return max(float(np.quantile(spread, 0.8)) / 1.2816, _FLOOR) if len(spread) >= _REPEATED else otherwise

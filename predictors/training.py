@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.kernels import Kernel
 from graphs.lowering import LoweringProfile
 from lookup_tables.tables import Table
 from predictors import evaluation
 from predictors._boosting import ForestSettings
 from predictors.baseline import Baseline
 from predictors.composition import Composition, fit
-from predictors.context import HOT, Context, contexts_of
+from predictors.context import HOT
+from predictors.cross_validation import CrossValidation
 from predictors.errors import NotEnoughMeasurements
 from predictors.estimates import Estimator
 from predictors.intervals import CalibrationNetwork, Intervals, calibrate
 from predictors.networks import kernels_of_network
-from predictors.observations import NetworkTimes, Observations, networks_of
+from predictors.observations import NetworkTimes, Observations, family_of, networks_of
 from predictors.predictor import Predictor
 from predictors.regressors import Trained, by_kind, train_regressors
 from predictors.roofline import Roofline
@@ -73,10 +73,10 @@ class _Learned:
     rows: Observations
     estimator: Estimator
     trained: Trained
-    #: Log microseconds of every row by the member that had not seen it; NaN where its kind is too rare.
+    unseen: CrossValidation
+    #: Log microseconds and sigma of every row by those who have not seen its family; NaN where its kind is too rare.
     log_us: Floats
-    #: (log microseconds, sigma) by the same member for each kernel and context that was measured.
-    unseen: dict[tuple[Kernel, Context], tuple[float, float]]
+    sigma: Floats
 
 
 def train(
@@ -129,14 +129,9 @@ def _learn(
     regressing = Estimator(baseline, by_kind(trained.regressors), TableSource.empty(), roofline)
     alone = Observations.alone(table.measurements, LEARNING)
     hot_log_us = regressing.regress(alone.kernels, work_of(alone.kernels), [HOT] * len(alone.kernels))[0]
-    entries = TableSource.of(rows, trained.seen + base, alone, hot_log_us[alone.which])
-    log_us = trained.unseen + base
-    unseen = {
-        (rows.kernels[k], context): (float(log), float(sigma))
-        for k, context, log, sigma in zip(rows.which, rows.contexts, log_us, trained.sigma, strict=True)
-        if np.isfinite(log)
-    }
-    return _Learned(rows, replace(regressing, table=entries), trained, log_us, unseen)
+    entries = TableSource.of(rows, trained.members.mean(axis=1) + base, alone, hot_log_us[alone.which])
+    unseen = CrossValidation.of(regressing, trained, rows, base, alone)
+    return _Learned(rows, replace(regressing, table=entries), trained, unseen, *unseen.rows(rows, base))
 
 
 def _fit_composition(networks: Sequence[NetworkTimes]) -> Composition:
@@ -148,45 +143,27 @@ def _calibrate(
     learned: _Learned, composition: Composition, networks: Sequence[NetworkTimes], profile: LoweringProfile
 ) -> tuple[Composition, Intervals]:
     """The residual bias and the intervals, from networks of ``composition`` and, while these are few, ``train``."""
-    cases: list[tuple[Floats, Floats, float]] = []
-    extra: list[tuple[Floats, Floats, float]] = []
-    for network in networks:
+    measured = [n for n in networks if n.split in LEARNING and n.wholes]
+    if len(measured) < _ENOUGH_WHOLES:  # the whole of the others is what composition makes of the measured kernels
+        measured += [n for n in networks if n.split in LEARNING and not n.wholes and n.is_complete]
+    known = [(n, kernels) for n in measured if (kernels := kernels_of_network(n, profile)) is not None]
+    estimates = learned.unseen.networks([(n.context, kernels) for n, kernels in known])
+    cases = []
+    for (network, _), told in zip(known, estimates, strict=True):
+        times, sigma = np.array([e.time_us for e in told]), np.array([e.sigma for e in told])
         # One measurement, not their mean: an interval is for what a user will measure once.
-        measured = network.wholes[0][0] if network.wholes else None
-        if network.split not in LEARNING or (measured is None and not network.is_complete):
-            continue
-        kernels = kernels_of_network(network, profile)
-        if kernels is None:
-            continue
-        times, sigma = _unseen_times(learned, kernels)
-        if measured is not None:
-            cases.append((times, sigma, measured))
-        else:  # the whole is what composition makes of the measured kernels
-            extra.append((times, sigma, composition.whole_us(np.array(network.kernel_us))))
-    errors = np.array([np.log(whole / composition.whole_us(times)) for times, _, whole in cases])
+        whole = network.wholes[0][0] if network.wholes else composition.whole_us(np.array(network.kernel_us))
+        cases.append((times, sigma, whole, bool(network.wholes)))
+    errors = np.array([np.log(whole / composition.whole_us(times)) for times, _, whole, direct in cases if direct])
     composition = composition.with_residual(errors)
-    used = cases if len(cases) >= _ENOUGH_WHOLES else cases + extra
     calibration = [
         CalibrationNetwork(times, sigma, float(np.log(whole / composition.whole_us(times))))
-        for times, sigma, whole in used
+        for times, sigma, whole, _ in cases
     ]
-    known = np.isfinite(learned.log_us)
-    scores = np.abs(np.log(learned.rows.time_us) - learned.log_us)[known] / learned.trained.sigma[known]
-    kinds = [learned.rows.kernels[i].kind for i in learned.rows.which[known]]
+    there = np.isfinite(learned.log_us)
+    scores = np.abs(np.log(learned.rows.time_us) - learned.log_us)[there] / learned.sigma[there]
+    kinds = [learned.rows.kernels[i].kind for i in learned.rows.which[there]]
     return composition, calibrate(kinds, scores, calibration)
-
-
-def _unseen_times(learned: _Learned, kernels: Sequence[Kernel]) -> tuple[Floats, Floats]:
-    """Microseconds and sigma of a run's kernels by members that had not seen them; unsupported ones take no time."""
-    asked = list(zip(kernels, contexts_of(kernels), strict=True))
-    others = list(dict.fromkeys(question for question in asked if question not in learned.unseen))
-    regressing = replace(learned.estimator, table=TableSource.empty())
-    estimates = regressing.estimate([k for k, _ in others], [c for _, c in others])
-    answers = learned.unseen | {
-        question: (float(np.log(max(e.time_us, 1e-3))), e.sigma) for question, e in zip(others, estimates, strict=True)
-    }
-    pairs = np.array([answers[question] for question in asked])
-    return np.exp(pairs[:, 0]), pairs[:, 1]
 
 
 def _report(predictor: Predictor, learned: _Learned, networks: Sequence[NetworkTimes]) -> dict[str, Any]:
@@ -200,6 +177,8 @@ def _report(predictor: Predictor, learned: _Learned, networks: Sequence[NetworkT
         "kernels": evaluation.describe_kernels(
             [rows.kernels[i].kind for i in rows.which], rows.time_us, np.exp(learned.log_us)
         ),
+        "families": evaluation.describe_groups(results, lambda result: family_of(result.context)),
+        "networks": evaluation.list_wholes(results),
         "out_of_distribution": evaluation.describe_strange(results),
         "composition": {**predictor.composition.to_json(), "ablation": evaluation.ablate_composition(fitting, frozen)},
         "correlation": predictor.intervals.correlation,
