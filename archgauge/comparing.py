@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from archgauge.output import coverage, milliseconds, percent, stdout, table
 from archgauge.prediction_text import energy, interval
 from predictors import metrics
+from predictors.evaluation import size_class
 from profilers import ModelMeasurement
+
+#: Kernel kinds whose errors are printed.
+_KINDS = 8
+
+
+class KindTimes(NamedTuple):
+    """What the kernels of one kind add to a model's latency, in milliseconds."""
+
+    kernels: int
+    predicted_ms: float
+    measured_ms: float
 
 
 @dataclass(frozen=True)
@@ -23,6 +35,8 @@ class Comparison:
     name: str
     prediction: Mapping[str, Any]
     rounds: tuple[ModelMeasurement, ...]
+    #: Kernel kinds with what they add to the whole, predicted and measured; empty where the runtime does not say.
+    kinds: Mapping[str, KindTimes] = field(default_factory=dict)
 
     @property
     def predicted_ms(self) -> float:
@@ -51,11 +65,18 @@ class Comparison:
         latency = self.prediction["latency_ms"]
         return bool(latency["upper"] is not None and latency["lower"] <= self.measured_ms <= latency["upper"])
 
+    @property
+    def memory_error(self) -> float | None:
+        """Relative error of the peak memory; None where either side does not know it."""
+        predicted, measured = self.prediction.get("peak_memory_bytes"), self.rounds[0].peak_memory_bytes
+        return predicted / measured - 1 if predicted and measured else None
+
     def to_json(self) -> dict[str, Any]:
         return {
             "file": self.name, "predicted": self.prediction, "measured": [m.to_json() for m in self.rounds],
             "measured_ms": self.measured_ms, "error": self.error, "inside_interval": self.inside,
-            "difference_of_rounds": self.difference,
+            "difference_of_rounds": self.difference, "peak_memory_error": self.memory_error,
+            "kernel_kinds": [{"kind": kind, **times._asdict()} for kind, times in sorted(self.kinds.items())],
         }  # fmt: skip
 
 
@@ -83,6 +104,39 @@ def summarise(comparisons: Sequence[Comparison], apart_s: float | None) -> dict[
         "confidence": comparisons[0].prediction["confidence"],
         "measurement_noise": fmean(differences) if differences else None,
         "rounds_apart_s": apart_s,
+        "sizes": describe_sizes(comparisons),
+        "kernel_kinds": describe_kinds(comparisons),
+    }
+
+
+def describe_kinds(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """Errors by kernel kind over all models, the dearest kind first: share of the measured time, mean absolute error
+    and signed bias of what the kind adds to each model, both weighted by its measured time there.
+    """
+    found: dict[str, list[KindTimes]] = {}
+    for comparison in comparisons:
+        for kind, times in comparison.kinds.items():
+            found.setdefault(kind, []).append(times)
+    total = sum(times.measured_ms for kind in found.values() for times in kind)
+    rows = []
+    for kind, each in found.items():
+        measured = sum(t.measured_ms for t in each)
+        rows.append({
+            "kind": kind, "models": len(each), "kernels": sum(t.kernels for t in each), "time_share": measured / total,
+            "error": sum(abs(t.predicted_ms - t.measured_ms) for t in each) / measured if measured else None,
+            "bias": sum(t.predicted_ms - t.measured_ms for t in each) / measured if measured else None,
+        })  # fmt: skip
+    return sorted(rows, key=lambda row: -row["time_share"])
+
+
+def describe_sizes(comparisons: Sequence[Comparison]) -> dict[str, dict[str, Any]]:
+    """MAPE and bias by measured latency."""
+    groups: dict[str, list[float]] = {}
+    for c in sorted(comparisons, key=lambda c: c.measured_ms):
+        groups.setdefault(size_class(c.measured_ms), []).append(c.error)
+    return {
+        name: {"models": len(errors), "mape": fmean(map(abs, errors)), "bias": fmean(errors)}
+        for name, errors in groups.items()
     }
 
 
@@ -100,6 +154,16 @@ def print_comparisons(comparisons: Sequence[Comparison], *, with_energy: bool = 
             "yes" if c.inside else "no", coverage(c.prediction["coverage"]),
         ]  # fmt: skip
         rows.add_row(*cells, *([energy(c.prediction["energy_mj"])] if with_energy else []))
+    stdout().print(rows)
+
+
+def _print_kinds(kinds: Sequence[Mapping[str, Any]]) -> None:
+    """The kinds that took most of the measured time, since errors of opposite sign cancel in a whole."""
+    if not kinds:
+        return
+    rows = table("kernel kind", "share of time", "error", "bias")
+    for kind in kinds[:_KINDS]:
+        rows.add_row(kind["kind"], percent(kind["time_share"]), percent(kind["error"]), f"{kind['bias']:+.1%}")
     stdout().print(rows)
 
 
@@ -124,5 +188,6 @@ def print_summary(summary: Mapping[str, Any], noise_floor: float | None) -> None
             f"measurement noise {percent(summary['measurement_noise'])}: mean difference of two measurements of the "
             f"same model, {summary['rounds_apart_s']:.0f} s apart"
         )
+    _print_kinds(summary["kernel_kinds"])
     if noise_floor is not None:
         console.print(f"noise floor of the target {percent(noise_floor)}, as profiling found it")

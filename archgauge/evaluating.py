@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from archgauge import models
-from archgauge.comparing import Comparison, summarise
+from archgauge.comparing import Comparison, KindTimes, summarise
 from archgauge.errors import CommandError, explain
 from archgauge.local import LocalPricing
 from archgauge.measuring import checked_target, measure_all
 from archgauge.output import progress
+from predictors import Predictor
+from predictors.composition import Composition
+from profilers import ModelMeasurement
 from service.store import Store
 
 
@@ -58,13 +63,15 @@ def evaluate(
     predictions: dict[Path, Mapping[str, Any]] = {}
     with LocalPricing(data_dir) as pricing:
         predictor = pricing.store.promoted(target)
+        composition = Predictor.load(pricing.store.predictor_folder(predictor)).composition
         threads = local_threads(pricing.store, predictor.target_id)
         reference_us = sentinel_reference(pricing.store, predictor.target_id, predictor.tables)
         with progress("Predicting") as report:
             for index, file in enumerate(files):
                 report(index / len(files), file.name)
                 try:
-                    answer = pricing.answer(file, [predictor.target_id], predictor=predictor.version, **bindings)
+                    asked = {"predictor": predictor.version, "detail": "kernels", **bindings}
+                    answer = pricing.answer(file, [predictor.target_id], **asked)
                 except Exception as error:
                     line = explain(error)
                     if line is None:
@@ -78,7 +85,7 @@ def evaluate(
     )  # fmt: skip
     names = models.names(files)
     comparisons = [
-        Comparison(names[file], prediction, tuple(found[file] for found in measured.rounds))
+        compare(names[file], prediction, [found[file] for found in measured.rounds], composition)
         for file, prediction in predictions.items()
         if file not in measured.failures
     ]
@@ -86,6 +93,33 @@ def evaluate(
         predictor.target_id, predictor.version, comparisons, predictor.report.get("noise_floor"), measured.apart_s,
         failures | measured.failures,
     )  # fmt: skip
+
+
+def compare(
+    name: str, prediction: Mapping[str, Any], rounds: Sequence[ModelMeasurement], composition: Composition
+) -> Comparison:
+    """Put a prediction with its kernels beside measurements; what profiling cost is taken off the measured kernels."""
+    kernels = prediction.get("kernels") or ()
+    rest = {key: value for key, value in prediction.items() if key != "kernels"}
+    measured_ms: dict[str, float] = {}
+    for measurement in rounds:
+        for kind, added_us in _added(measurement, composition):
+            measured_ms[kind] = measured_ms.get(kind, 0.0) + added_us / 1e3 / len(rounds)
+    predicted: dict[str, list[float]] = {}
+    for kernel in kernels:
+        predicted.setdefault(kernel["kind"], []).append(kernel["latency_ms"] or 0.0)
+    kinds = {
+        kind: KindTimes(len(predicted.get(kind, ())), sum(predicted.get(kind, ())), measured_ms[kind])
+        for kind in measured_ms
+    }
+    return Comparison(name, rest, tuple(rounds), kinds)
+
+
+def _added(measurement: ModelMeasurement, composition: Composition) -> Iterator[tuple[str, float]]:
+    """Kind and microseconds that each kernel added to the whole."""
+    kernels = measurement.kernel_ms or ()
+    added = composition.kernels_us(np.array([ms * 1e3 for _, ms in kernels]))
+    yield from zip((kind for kind, _ in kernels), added.tolist(), strict=True)
 
 
 def local_threads(store: Store, target_id: str) -> int:

@@ -40,13 +40,19 @@ class ModelMeasurement:
     perturbation: str | None
     #: Constants and peak of live activations in steady state, as the runtime's allocator saw them.
     peak_memory_bytes: int | None
-    #: Kernels per run; None where the runtime's profile does not say.
-    kernels: int | None
+    #: Kind and milliseconds inside a profiled run of every kernel, in order of execution; None where the runtime's
+    #: profile does not say.
+    kernel_ms: tuple[tuple[str, float], ...] | None
     #: Whether it ran without its own weights.
     stand_in_weights: bool
     target: Target
     #: Net of idle; None where the machine has no meter.
     energy_mj: float | None = None
+
+    @property
+    def kernels(self) -> int | None:
+        """Kernels per run."""
+        return None if self.kernel_ms is None else len(self.kernel_ms)
 
     def to_json(self) -> dict[str, Any]:
         """As in the output of ``archgauge measure --json``, without the file's name."""
@@ -157,6 +163,7 @@ def _measurement(found: Mapping[str, Any], target: Target) -> ModelMeasurement:
     def ms(name: str) -> float:
         return float(found[name]) / 1000
 
+    kernels = found["kernels"]
     return ModelMeasurement(
         median_ms=ms("latency_us"),
         p10_ms=ms("p10_us"),
@@ -169,7 +176,7 @@ def _measurement(found: Mapping[str, Any], target: Target) -> ModelMeasurement:
         settled=bool(found["settled"]),
         perturbation=found["perturbation"],
         peak_memory_bytes=found["peak_memory_bytes"],
-        kernels=found["kernels"],
+        kernel_ms=None if kernels is None else tuple((kind, us / 1000) for kind, us in kernels),
         stand_in_weights=bool(found["stand_in_weights"]),
         target=target,
     )

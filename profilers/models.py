@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -12,10 +13,11 @@ from profilers import protocol
 from profilers.bench import Bench
 from profilers.errors import MeasurementFailed
 from profilers.inputs import random_inputs
-from profilers.network import Facts, peak_memory
+from profilers.matching import executed_kernels
+from profilers.network import peak_memory, runs_to_profile
 from profilers.runnable import Binding, Runnable, make_runnable
 from profilers.runtimes.base import Loading, Session
-from profilers.timing import Timing, settle, time_blocks
+from profilers.timing import Timing, settle, time_blocks, trimmed_mean, without_collections
 
 #: Parts that the time is divided into, with readings of the sentinel between them.
 _SEGMENTS = 4
@@ -37,23 +39,35 @@ def time_model(bench: Bench, request: Mapping[str, Any]) -> dict[str, Any]:
         return _time(bench, session, runnable, float(request["seconds"]), request.get("reference_us"))
 
 
+@dataclass(frozen=True, slots=True)
+class _Profiled:
+    """What profiled runs say about a model; None where the profile or the optimised graph is beyond us."""
+
+    #: (kernel kind, microseconds inside the profiled run) in order of execution.
+    kernels: tuple[tuple[str, float], ...] | None = None
+    peak_memory_bytes: int | None = None
+
+
 def _time(
     bench: Bench, session: Session, runnable: Runnable, seconds: float, reference_us: float | None
 ) -> dict[str, Any]:
-    # Profiled runs warm the model up and say how much memory it takes; the profiler is off for what is timed.
-    settle(session.run, min(protocol.MODEL_SETTLE_SECONDS, seconds))
-    facts = _facts(session)
+    # Profiled runs warm the model up and say what its kernels take; the profiler is off for what is timed.
+    per_run = settle(session.run, min(protocol.MODEL_SETTLE_SECONDS, seconds))[1]
+    attempt = bench.attempt(lambda: _repeat(session, runs_to_profile(per_run, min(protocol.PROFILED_SECONDS, seconds))))
+    profiled, sentinel_us = _profiled(session, attempt.result), attempt.sentinel_us
     settled, per_run = settle(session.run, min(protocol.SETTLE_SECONDS, seconds / 4))
     attempts = [
         bench.attempt(lambda: time_blocks(session.run, per_run, seconds / _SEGMENTS, min_blocks=2, pause=bench.read))
         for _ in range(_SEGMENTS)
     ]
     readings = [attempt.sentinel_us for attempt in attempts]
-    drifts = [reading / (reference_us or median(readings)) for reading in readings]
+    reference_us = reference_us or median(readings)
+    drifts = [reading / reference_us for reading in readings]
     pairs = zip(attempts, drifts, strict=True)
     blocks = [block / drift for attempt, drift in pairs for block in attempt.result.blocks_us]
     timing = Timing.of(blocks, sum(attempt.result.runs for attempt in attempts))
     worst = max(attempts, key=lambda attempt: attempt.disturbance)
+    kernels = profiled.kernels
     return {
         "latency_us": timing.median_us,
         "p10_us": timing.p10_us,
@@ -65,16 +79,26 @@ def _time(
         "sentinel_us": median(readings),
         "settled": settled and bench.settled,
         "perturbation": worst.describe(),
-        "peak_memory_bytes": facts.peak_memory_bytes,
-        "kernels": facts.kernels,
+        "peak_memory_bytes": profiled.peak_memory_bytes,
+        "kernels": None if kernels is None else [(k, us * reference_us / sentinel_us) for k, us in kernels],
         "stand_in_weights": runnable.stand_in,
     }
 
 
-def _facts(session: Session) -> Facts:
-    """Kernels and memory; nothing where the profile or the optimised graph is beyond us: timing needs neither."""
+def _repeat(session: Session, runs: int) -> int:
+    with without_collections():
+        for _ in range(runs):
+            session.run()
+    return runs
+
+
+def _profiled(session: Session, runs: int) -> _Profiled:
+    """From the last ``runs`` runs. Nothing where the runtime's graph is not understood: timing needs none of it."""
     try:
         profile = session.finish_profile()
-        return Facts(len(profile.events), peak_memory(session.executed_graph(), profile.activation_bytes))
+        executed = executed_kernels(session, profile)
+        labels = trimmed_mean(profile.durations_us[-runs:] + protocol.PROFILER_ROUNDING_US)
+        kinds = [(found.kernel.kind, float(label)) for found, label in zip(executed, labels, strict=True)]
+        return _Profiled(tuple(kinds), peak_memory(session.executed_graph(), profile.activation_bytes))
     except (MeasurementFailed, GraphError):
-        return Facts()
+        return _Profiled()

@@ -15,7 +15,7 @@ TARGET = checked_target(1)
 def measurement(median_ms: float) -> ModelMeasurement:
     return ModelMeasurement(
         median_ms=median_ms, p10_ms=median_ms, p90_ms=median_ms, mad_ms=0.0, runs=10, blocks_ms=(median_ms,), drift=1.0,
-        sentinel_us=1000.0, settled=True, perturbation=None, peak_memory_bytes=None, kernels=None,
+        sentinel_us=1000.0, settled=True, perturbation=None, peak_memory_bytes=None, kernel_ms=(("Conv", median_ms),),
         stand_in_weights=False, target=TARGET,
     )  # fmt: skip
 
