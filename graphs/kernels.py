@@ -47,6 +47,18 @@ class Kernel:
     attributes: tuple[tuple[str, KernelAttribute], ...] = ()
     nodes: tuple[str, ...] = field(default=(), compare=False)
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Found once: predicting looks the same kernel up several times."""
+        return hash((self.kind, self.inputs, self.outputs, self.attributes))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Texts have other hashes in other processes."""
+        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
+
     def attribute(self, name: str, default: Any = None) -> Any:
         for key, value in self.attributes:
             if key == name:

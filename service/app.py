@@ -47,6 +47,7 @@ def create_app(settings: Settings, *, dedicated: bool = False) -> FastAPI:
             if dedicated:
                 gc.collect()
                 gc.freeze()
+                gc.set_threshold(50_000, 20, 100)  # requests make many objects and hardly any cycles
             yield
         finally:
             await service.close()

@@ -22,14 +22,7 @@ def _folded_conv(r: Rewriter, node: Node, follower: Node) -> None:
     channels = r.shape(node.outputs[0])[1]
     r.set_input(node, 1, r.constant(t=weight, hint="w"))
     r.set_input(node, 2, r.constant(t=TensorType(weight.dtype, (channels,)), hint="b"))
-    _absorb(r, node, follower)
-
-
-def _absorb(r: Rewriter, node: Node, follower: Node) -> None:
-    output = follower.outputs[0]
-    node.origin = merged_origin(node, follower)
-    r.remove(follower)
-    r.set_output(node, 0, output)
+    r.absorb(node, follower)
 
 
 def _follower(r: Rewriter, node: Node, op: str) -> Node | None:
@@ -60,7 +53,7 @@ def fold_scale(r: Rewriter, node: Node) -> None:
         r.set_input(node, 1, r.constant(t=weight, hint="w"))
         if len(node.inputs) > 2 and node.inputs[2]:
             r.set_input(node, 2, r.constant(t=r.types[node.inputs[2]], hint="b"))
-        _absorb(r, node, mul)
+        r.absorb(node, mul)
 
 
 def fold_bias(r: Rewriter, node: Node) -> None:

@@ -26,8 +26,13 @@ class Rewriter:
         self._users: dict[str, list[Node]] = {}
         #: Constants that the runtime keeps outside of the model and therefore never finds equal to others.
         self.incomparable: set[str] = set()
+        #: Nodes by id that run although nobody may need what they make.
+        self.lasting: dict[int, Node] = {}
+        #: Tensors whose shapes the runtime does not know ahead of time (see `graphs.lowering.uncertain`).
+        self.uncertain: frozenset[str] = frozenset()
         self._fresh = 0
-        self._ordered = False
+        #: Whether the nodes are in topological order, as those of an inferred graph are.
+        self._ordered = True
         #: How often anything was changed so far.
         self.changes = 0
         #: By pass, the number of changes at which it found nothing to do.
@@ -114,7 +119,7 @@ class Rewriter:
             self.types[tensor] = t
         self._link(node)
         self.changes += 1
-        self._ordered = False
+        self._ordered = self._ordered and not any(map(self._users.get, node.outputs))
         return node
 
     def remove(self, *nodes: Node) -> None:
@@ -153,7 +158,7 @@ class Rewriter:
         if tensor:
             self._users.setdefault(tensor, []).append(node)
         self.changes += 1
-        self._ordered = False
+        self._ordered = self._ordered and tensor not in self._producer
 
     def set_output(self, node: Node, index: int, tensor: str, t: TensorType | None = None) -> None:
         old = node.outputs[index]
@@ -165,6 +170,14 @@ class Rewriter:
             self.types[tensor] = t
         self.changes += 1
         self._ordered = False
+
+    def absorb(self, node: Node, follower: Node) -> None:
+        """Let ``node`` do what its only user did, and give the output of that."""
+        output, ordered = follower.outputs[0], self._ordered
+        node.origin = merged_origin(node, follower)
+        self.remove(follower)
+        self.set_output(node, 0, output)
+        self._ordered = ordered  # who reads it came after the follower
 
     def bypass(self, node: Node, source: str | None = None) -> bool:
         """Remove a node that passes its input on; False (and no change) if the graph needs both names."""
@@ -229,7 +242,7 @@ class Rewriter:
     def drop_unused(self) -> None:
         """Remove nodes whose outputs nobody needs, and constants that nobody reads."""
         for node in reversed(self.nodes):
-            if not self.gives_output(node) and not self.edges(node):
+            if not self.gives_output(node) and not self.edges(node) and id(node) not in self.lasting:
                 self.remove(node)
 
     def finish(self) -> Graph:

@@ -102,11 +102,11 @@ def merge_equal(r: Rewriter) -> None:
     #: Signatures take long: nodes get theirs once another one computes something alike of the same tensors.
     alike: dict[tuple[Any, ...], Node | None] = {}
     for node in r.nodes:
-        if node.op in _NOT_MERGED or any(isinstance(v, Graph) for v in node.attributes.values()):
-            continue
         form = (node.op, node.domain, *[t for t in node.inputs if t not in r.parameters])
         if form not in alike:
             alike[form] = node
+            continue
+        if node.op in _NOT_MERGED or any(isinstance(v, Graph) for v in node.attributes.values()):
             continue
         if (earlier := alike[form]) is not None:
             seen[_signature(r, earlier, names)] = earlier
