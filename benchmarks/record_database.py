@@ -26,6 +26,8 @@ from service.db import (
     PredictionRecord,
     Predictions,
     PredictorRecord,
+    SearchSpaceRecord,
+    SearchSpaces,
     TableRecord,
     TargetRecord,
     Versions,
@@ -56,6 +58,7 @@ def fill(database: Database) -> None:
         failed = Measurement("isolated", error="oom", detail="no memory")
         Measurements(session).add(chunk, [Measurement("whole_model", latency_us=12.5, context="net:1"), failed])
         Jobs(session).add("train", {"target": "cpu-1t-0a1b2c3d"}, "anonymous")
+        SearchSpaces(session).add(SearchSpaceRecord("0a" * 16, "space", {"space": {"name": "space"}}, NOW))
         Predictions(session).add([PredictionRecord(f"{1:036}", NOW, {"targets": []}, b'{"name": "net"}')])
 
 

@@ -8,6 +8,7 @@ from service.db.migrate import current_revision, upgrade
 from service.db.migrations import HEAD
 from service.db.predictions import Predictions
 from service.db.records import PredictionRecord, PredictorRecord, PromotionRecord, TableRecord, TargetRecord
+from service.db.search_spaces import SearchSpaceRecord, SearchSpaces
 from service.db.versions import Versions
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "Predictions",
     "PredictorRecord",
     "PromotionRecord",
+    "SearchSpaceRecord",
+    "SearchSpaces",
     "TableRecord",
     "TargetRecord",
     "Versions",

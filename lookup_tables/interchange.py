@@ -1,0 +1,100 @@
+"""Columns and matrices in Arrow and Parquet, for those who ask over HTTP."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lookup_tables.errors import InvalidRecord
+
+Form = Literal["arrow", "parquet"]
+
+#: Media types of the forms.
+MEDIA_TYPES: Mapping[Form, str] = {
+    "arrow": "application/vnd.apache.arrow.stream", "parquet": "application/vnd.apache.parquet",
+}  # fmt: skip
+
+
+def write_columns(
+    columns: Mapping[str, NDArray[Any] | Sequence[Any]], form: Form, metadata: Mapping[str, str] | None = None
+) -> bytes:
+    """Named columns of equal length as an Arrow IPC stream or a Parquet file, with ``metadata`` in the schema."""
+    import pyarrow as pa
+
+    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    table = table.replace_schema_metadata(dict(metadata or {}))
+    sink = io.BytesIO()
+    if form == "parquet":
+        import pyarrow.parquet as pq
+
+        pq.write_table(table, sink)
+    else:
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+    return sink.getvalue()
+
+
+def read_matrix(data: bytes, columns: Sequence[str]) -> NDArray[np.integer]:
+    """Whole numbers ``[rows, columns]`` from an Arrow IPC stream or file.
+
+    Its columns are called as ``columns`` says, in any order, or it has a single one of lists, all of the same fixed
+    size. No value may be missing. Raises InvalidRecord.
+    """
+    import pyarrow as pa
+
+    try:
+        table = _open(data)
+        table.validate()
+        if table.num_columns == 1 and pa.types.is_fixed_size_list(table.schema.types[0]):
+            return _from_lists(table.column(0))
+        missing = [name for name in columns if name not in table.column_names]
+        if missing or table.num_columns != len(columns):
+            raise InvalidRecord(
+                f"the columns must be the layers ({len(columns)} of them), or one of lists of a fixed size; "
+                + (f"missing: {', '.join(missing[:5])}" if missing else f"there are {table.num_columns}")
+            )
+        found = [_numbers(table.column(name), name) for name in columns]
+    except pa.ArrowException as error:
+        raise InvalidRecord(f"not an Arrow stream: {error}") from error
+    matrix = np.empty((table.num_rows, len(columns)), np.result_type(*found))
+    for index, values in enumerate(found):
+        matrix[:, index] = values
+    return matrix
+
+
+def _open(data: bytes) -> Any:
+    import pyarrow as pa
+
+    if data[:6] == b"ARROW1":
+        return pa.ipc.open_file(data).read_all()
+    return pa.ipc.open_stream(data).read_all()
+
+
+def _from_lists(column: Any) -> NDArray[np.integer]:
+    parts = []
+    for chunk in column.chunks:
+        if chunk.null_count:
+            raise InvalidRecord("a row is missing")
+        parts.append(_numbers(chunk.flatten(), "choices").reshape(len(chunk), column.type.list_size))
+    return np.concatenate(parts) if parts else np.empty((0, column.type.list_size), np.int64)
+
+
+def _numbers(column: Any, name: str) -> NDArray[np.integer]:
+    import pyarrow as pa
+
+    if not pa.types.is_integer(column.type):
+        raise InvalidRecord(f"column {name!r} holds {column.type}, not whole numbers")
+    if column.null_count:
+        raise InvalidRecord(f"column {name!r} has missing values")
+    values: NDArray[np.integer] = np.asarray(column.to_numpy(zero_copy_only=False) if _is_array(column) else column)
+    return values
+
+
+def _is_array(column: Any) -> bool:
+    import pyarrow as pa
+
+    return isinstance(column, pa.Array)
