@@ -15,6 +15,7 @@ from graphs.lowering import (
     activations,
     conv_fusions,
     eliminations,
+    integer_products,
     matmul_fusions,
     norm_fusions,
     qdq_clamps,
@@ -81,6 +82,8 @@ LEVEL_2_RULES: tuple[Pass, ...] = (
 
 LEVEL_2_BEFORE_SPLITS: tuple[Pass, ...] = (
     Pass("gemm activation", _rules(matmul_fusions.fuse_gemm_activation, "Gemm")),
+    Pass("integer product", _rules(integer_products.fuse_integer_product, "Mul")),
+    Pass("dynamic product", _rules(integer_products.fuse_dynamic_product, "com.microsoft.MatMulIntegerToFloat")),
     Pass("conv activation", _rules(conv_fusions.fuse_activation, "Conv")),
     Pass("gelu", _rules(activations.fuse_gelu, "Div", "Mul")),
     Pass("layer norm", _rules(norm_fusions.fuse_layer_norm, "ReduceMean")),

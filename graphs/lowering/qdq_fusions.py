@@ -11,6 +11,7 @@ from graphs.ir import Attribute, Node
 from graphs.lowering.qdq_clamps import clamp_behind, needless_clamp
 from graphs.lowering.qdq_pairs import DQ, Q, is_pair, only_user, parameters
 from graphs.lowering.rewriter import Rewriter, merged_origin
+from graphs.lowering.weight_only import fuse_weight_only
 
 _MICROSOFT = "com.microsoft"
 _EIGHT_BITS = frozenset({"uint8", "int8"})
@@ -31,6 +32,8 @@ def fuse_quantised(r: Rewriter) -> None:
         rule = _RULES.get(node.op)
         if rule is not None and not node.domain and r.alive(node):
             rule(r, node)
+            if node.op in ("MatMul", "Gemm") and r.alive(node) and _behind(r, node) == []:
+                fuse_weight_only(r, node)
 
 
 def _dqs(r: Rewriter, node: Node) -> list[Node]:

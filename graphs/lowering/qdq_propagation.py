@@ -44,6 +44,7 @@ def _is_single(r: Rewriter, tensor: str) -> bool:
 
 
 def _forward(r: Rewriter, dq: Node) -> None:
+    """Down from ``dq`` as long as nothing quantises already what the nodes passed make."""
     pending = list(r.users(dq.outputs[0]))
     while pending:
         mover = pending.pop()
@@ -51,9 +52,6 @@ def _forward(r: Rewriter, dq: Node) -> None:
             continue
         tensor = mover.outputs[0]
         users = list(r.users(tensor))
-        if users and r.is_output(tensor):
-            continue
-        readers = [user for user in users if user.op != Q]
-        if readers or (not users and r.is_output(tensor)):
-            insert_pair(r, dq, tensor, readers, mover)
-            pending += readers
+        if bool(users) != r.is_output(tensor) and not any(user.op == Q for user in users):
+            insert_pair(r, dq, tensor, users, mover)
+            pending += users
