@@ -184,14 +184,15 @@ def fuse_quick_gelu(r: Rewriter, node: Node) -> None:
 
 
 def fuse_bias_gelu(r: Rewriter, node: Node) -> None:
-    """Add of a vector along the last dimension, then a GELU; starts at Add."""
+    """Add of a vector along the last dimension, then a GELU, the standard one too; starts at Add."""
     user = r.sole_user(node)
-    if user is None or user.kind not in ("com.microsoft.Gelu", "com.microsoft.FastGelu") or len(user.inputs) != 1:
+    if user is None or user.op not in ("Gelu", "FastGelu") or len(user.inputs) != 1:
         return
     for x, bias in (node.inputs, node.inputs[::-1]):
         shape, biased = r.shape(x), r.shape(bias)
         if len(biased) == 1 and shape and shape[-1] == biased[0] and len(shape) > 1 and r.dtype(x) == "float32":
-            op = "BiasGelu" if user.op == "Gelu" else "FastGelu"
+            exact = user.op == "Gelu" and user.text("approximate", "none") == "none"
+            op = "BiasGelu" if exact else "FastGelu"
             r.fuse([node, user], op, [x, bias], _MICROSOFT)
             return
 

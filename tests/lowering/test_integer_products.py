@@ -21,7 +21,9 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
     "a dynamic product with a bias": (DATA, HEAD + "d = Mul(c, k) y = Add(d, b)", [DYNAMIC]),
     "the bias may be the first term, and a row": (DATA, HEAD + "d = Mul(c, k) y = Add(row, d)", [DYNAMIC]),
     "a bias of one number stays": (DATA, HEAD + "d = Mul(c, k) y = Add(d, one)", [DYNAMIC, "Add"]),
-    "what is added may be computed": (DATA + ", float[4,8,10] r", HEAD + "d = Mul(c, k) y = Add(d, r)", [DYNAMIC, "Add"]),
+    "what is added may be computed": (
+        DATA + ", float[4,8,10] r", HEAD + "d = Mul(c, k) y = Add(d, r)", [DYNAMIC, "Add"],
+    ),
     "weights that are computed": (
         DATA + ", int8[16,10] t", HEAD.replace("(q, w,", "(q, t,") + "y = Mul(c, k)", [DYNAMIC],
     ),

@@ -123,6 +123,30 @@ CASES: dict[str, tuple[int, str, dict[str, tuple[int, ...]], list[str]]] = {
         {},
         ["Neg", MS + "FastGelu", "Exp"],
     ),
+    "a bias joins the standard GELU": (
+        20,
+        "(float[2,5,8] x) => (float[2,5,8] y) { a = Add(x, b) y = Gelu(a) }",
+        {"b": (8,)},
+        [MS + "BiasGelu"],
+    ),
+    "a bias joins the standard GELU by tanh": (
+        20,
+        '(float[2,5,8] x) => (float[2,5,8] y) { a = Add(b, x) y = Gelu<approximate="tanh">(a) }',
+        {"b": (8,)},
+        [MS + "FastGelu"],
+    ),
+    "equal constants of more than eight elements stay two": (
+        17,
+        "(float[2,9] x) => (float[2,9] y) { a = Div(x, u) b = Div(x, v) y = Pow(a, b) }",
+        {"u": (9,), "v": (9,)},
+        ["Div", "Div", "Pow"],
+    ),
+    "equal constants of eight elements are one": (
+        17,
+        "(float[2,8] x) => (float[2,8] y) { a = Div(x, u) b = Div(x, v) y = Pow(a, b) }",
+        {"u": (8,), "v": (8,)},
+        ["Div", "Pow"],
+    ),
     "layer norm spelled out": (
         17,
         "(float[2,5,8] x) => (float[2,5,8] y) <float two = {2.0}, float eps = {0.00001}> "

@@ -54,6 +54,11 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "uint8[4,8] x", "int64[1] flat = {32}", "a = DequantizeLinear(x, s, z) b = Reshape(a, flat) r = Exp(b)",
         ["Reshape", DQ, "Exp"],
     ),
+    "dequantisation stays above a reshape that is quantised anew as well": (
+        "uint8[4,8] x", "int64[1] flat = {32}", "a = DequantizeLinear(x, s, z) b = Reshape(a, flat) c = Neg(b) "
+        "d = QuantizeLinear(b, t, y) e = DequantizeLinear(d, t, y) f = Exp(e) r = Add(c, f)",
+        [DQ, "Reshape", "Neg", Q, DQ, "Exp", "Add"],
+    ),
     "a transpose behind a dequantisation works on eight bits": (
         "uint8[1,4,8,8] x", "", "a = DequantizeLinear(x, s, z) b = Softplus(a) c = Transpose<perm=[0,2,3,1]>(b) "
         "d = QuantizeLinear(c, t, y) e = DequantizeLinear(d, t, y) r = Einsum<equation=\"bhwc->bc\">(e)",
