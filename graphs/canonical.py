@@ -50,7 +50,8 @@ DEFAULTS: dict[str, dict[str, KernelAttribute]] = {
     "reverse": 0}, "Trilu": {"upper": 1}, "QLinearGlobalAveragePool": {"channels_last": 0}, "OneHot": {"axis": -1},
     "LSTM": {"direction": "forward", "layout": 0, "input_forget": 0},
     "GRU": {"direction": "forward", "layout": 0, "linear_before_reset": 0},
-    "RNN": {"direction": "forward", "layout": 0},
+    "RNN": {"direction": "forward", "layout": 0}, "DynamicQuantizeLSTM": {"direction": "forward", "input_forget": 0},
+    "MatMulNBits": {"bits": 4, "accuracy_level": 0},
 }  # fmt: skip
 
 #: Defaults of operators of com.microsoft: the runtime spells them out when it writes a graph, models leave them away.

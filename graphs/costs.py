@@ -154,6 +154,13 @@ def _recurrent(kernel: Kernel) -> int:
     return steps * (2 * (weight.elements + recurrence.elements) + 10 * weight.shape[0] * weight.shape[1])
 
 
+def _dynamic_recurrent(kernel: Kernel) -> int:
+    """As `_recurrent` where the gates are the last dimension of the weights, and quantising the data."""
+    data, weight, recurrence = _first(kernel).shape, _input(kernel, 1), _input(kernel, 2)
+    units = weight.shape[0] * weight.shape[2]
+    return data[0] * data[1] * (2 * (weight.elements + recurrence.elements) + 10 * units + 6 * data[2])
+
+
 def _heads(query: int, keys: int, heads: int, head: int, value: int) -> int:
     """QKᵀ, softmax and the product with V for one sequence: 2·q·k·d + 5·q·k + 2·q·k·d_v per head."""
     return heads * query * keys * (2 * head + 5 + 2 * value)
@@ -225,7 +232,8 @@ _FORMULAS: dict[str, Callable[[Kernel], int]] = {
     **dict.fromkeys(("MatMul", "Gemm", "FusedMatMul", "FusedGemm", "MatMulInteger", "QLinearMatMul", "QGemm",
                      "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "MatMulNBits", "TransposeMatMul"), _matmul),
     **dict.fromkeys(("MaxPool", "AveragePool", "LpPool", "NhwcMaxPool", "QLinearAveragePool"), _pool),
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent), "Einsum": _einsum, "TopK": _sort, "LRN": _local_response,
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent), "DynamicQuantizeLSTM": _dynamic_recurrent,
+    "Einsum": _einsum, "TopK": _sort, "LRN": _local_response,
     **dict.fromkeys(("Resize", "Upsample"), _resize), "QLinearConcat": _quantised_concat,
     **dict.fromkeys(("MultiHeadAttention", "GroupQueryAttention"), _attention),
     "Attention": lambda k: _packed_attention(k) if k.kind.startswith("com.microsoft") else _attention(k),

@@ -28,8 +28,9 @@ _ROLES: dict[str, dict[int, float]] = {
     "Gather": {0: _BIAS}, "PRelu": {1: 0.25}, "Clip": {1: -6.0, 2: 6.0}, "Attention": {2: _BIAS},
     "LSTM": {3: _BIAS, 5: _BIAS, 6: _BIAS, 7: _BIAS}, "GRU": {3: _BIAS, 5: _BIAS}, "RNN": {3: _BIAS, 5: _BIAS},
     "QLinearConv": {1: _STEP, 4: _FINE, 6: _STEP}, "QLinearMatMul": {1: _STEP, 4: _FINE, 6: _STEP},
-    "QGemm": {1: _STEP, 4: _FINE, 7: _STEP}, "MatMulIntegerToFloat": {2: _STEP, 3: _FINE},
-    "DynamicQuantizeMatMul": {2: _FINE}, "MatMulNBits": {2: _FINE},
+    "QGemm": {1: _STEP, 4: _FINE, 7: _STEP}, "MatMulIntegerToFloat": {2: _STEP, 3: _FINE, 6: _BIAS},
+    "DynamicQuantizeMatMul": {2: _FINE, 4: _BIAS}, "MatMulNBits": {2: _FINE, 5: _BIAS},
+    "DynamicQuantizeLSTM": {3: _BIAS, 5: _BIAS, 6: _BIAS, 7: _BIAS, 8: _FINE, 10: _FINE},
     "QLinearConcat": dict.fromkeys((0, *range(3, 300, 3)), _STEP),
 } | {
     op: dict(roles)
@@ -52,7 +53,7 @@ _ZERO_POINTS: dict[str, tuple[int, ...]] = {
     "MatMulInteger": (2, 3), "MatMulIntegerToFloat": (4, 5), "QLinearConcat": (1, *range(4, 301, 3)),
     "QLinearSoftmax": (2, 4),
     "QLinearAveragePool": (2, 4), "QLinearGlobalAveragePool": (2, 4), "QLinearSigmoid": (2, 4),
-    "QLinearLeakyRelu": (2, 4), "DynamicQuantizeMatMul": (3,), "MatMulNBits": (3,),
+    "QLinearLeakyRelu": (2, 4), "DynamicQuantizeMatMul": (3,), "MatMulNBits": (3,), "DynamicQuantizeLSTM": (9, 11),
 }  # fmt: skip
 
 #: Integer inputs that index the first input along an axis.

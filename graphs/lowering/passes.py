@@ -20,6 +20,7 @@ from graphs.lowering import (
     norm_fusions,
     qdq_clamps,
     shape_fusions,
+    weight_only,
 )
 from graphs.lowering.profile import LoweringProfile
 from graphs.lowering.rewriter import Rewriter
@@ -98,6 +99,7 @@ LEVEL_2_AFTER_SPLITS: tuple[Pass, ...] = (
     Pass("fast gelu", _rules(activations.fuse_fast_gelu, "Tanh")),
     Pass("quick gelu", _rules(activations.fuse_quick_gelu, "Sigmoid")),
     Pass("matmul scale", _rules(matmul_fusions.fuse_matmul_scale, "MatMul", "com.microsoft.FusedMatMul")),
+    Pass("bias of quantised weights", _rules(weight_only.fuse_bias, "com.microsoft.MatMulNBits")),
 )
 
 LEVEL_3: tuple[Pass, ...] = (Pass("conv residual", _rules(conv_fusions.fuse_residual, "Conv")),)

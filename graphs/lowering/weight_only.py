@@ -68,3 +68,15 @@ def _replace(r: Rewriter, node: Node, dq: Node, block: int, bias: str) -> None:
         "K": rows, "N": columns, "bits": bits, "block_size": block, "accuracy_level": _ACCURACY_LEVEL,
     }  # fmt: skip
     r.fuse([dq, node], "MatMulNBits", inputs, "com.microsoft", attributes)
+
+
+def fuse_bias(r: Rewriter, node: Node) -> None:
+    """Add of a vector behind MatMulNBits (after MatMulNBitsFusion)."""
+    add = r.sole_user(node)
+    if add is None or add.op != "Add" or add.domain or add.inputs[0] == add.inputs[1]:
+        return
+    bias = add.inputs[1] if add.inputs[0] == node.outputs[0] else add.inputs[0]
+    if r.shape(bias) != (node.int("N"),) or (len(node.inputs) > 5 and node.inputs[5]):
+        return
+    inputs = [*node.inputs[:5], *[""] * (5 - len(node.inputs)), bias]
+    r.fuse([node, add], "MatMulNBits", inputs, "com.microsoft", dict(node.attributes))

@@ -27,9 +27,11 @@ from graphs.spaces import (
 )
 from graphs.spaces.builder import GraphBuilder, TooLarge
 from graphs.spaces.draw import Draw
+from graphs.spaces.dynamic_quantisation import quantise_dynamically
 from graphs.spaces.quantisation import quantise
 from graphs.spaces.references import is_reference
-from graphs.spaces.style import Exporter, draw_style, for_quantising
+from graphs.spaces.style import Exporter, draw_style, for_quantising, for_quantising_products
+from graphs.spaces.weight_quantisation import quantise_weights
 from graphs.validation import validate
 
 Build = Callable[[GraphBuilder, Draw], str]
@@ -46,9 +48,12 @@ INT8_WORK = 0.3
 #: Elements of weights: more take too long to prepare, except where they are the point.
 MAX_WEIGHTS = 45_000_000
 
-#: Suffixes: the depths of the papers, and quantised to eight bits.
+#: Suffixes: the depths of the papers; quantised to eight bits; activations quantised on the way, or weights alone
+#: quantised (to four or eight bits).
 WHOLE = "-whole"
 INT8 = "-int8"
+DYNAMIC = "-dynamic"
+WEIGHTS = "-weights"
 
 _ATTEMPTS = 300
 _CAFFE: tuple[Exporter, ...] = ("torchscript", "dynamo", "keras", "caffe2")
@@ -72,11 +77,12 @@ class Family:
     work: tuple[float, float] = WORK
     max_weights: int = MAX_WEIGHTS
     precision: Literal["fp32", "int8"] = "fp32"
+    quantised: Literal["static", "dynamic", "weights"] = "static"
 
     @property
     def stem(self) -> str:
         """The name without its suffixes: ``resnet`` for ``resnet-whole-int8``."""
-        return self.name.removesuffix(INT8).removesuffix(WHOLE)
+        return self.name.removesuffix(INT8).removesuffix(DYNAMIC).removesuffix(WEIGHTS).removesuffix(WHOLE)
 
     def sample(self, seed: int) -> Graph:
         """The network with this seed: static, inferred, neither tiny nor huge, and none of the references."""
@@ -87,7 +93,7 @@ class Family:
             draw = Draw(f"{self.name}:{seed}:{attempt}", whole=self.whole)
             style = draw_style(draw, self.exporters)
             if self.precision == "int8":
-                style = for_quantising(style)
+                style = for_quantising(style) if self.quantised == "static" else for_quantising_products(style)
             b = GraphBuilder(f"{self.name}:{seed}", style, max_work=high, max_weights=self.max_weights)
             try:
                 output = self.build(b, draw)
@@ -96,10 +102,13 @@ class Family:
             if b.work < low:
                 continue
             graph = b.finish(output)
-            graph = _checked(quantise(graph, draw) if self.precision == "int8" else graph)
+            graph = _checked(_QUANTISERS[self.quantised](graph, draw) if self.precision == "int8" else graph)
             if not is_reference(graph):
                 return graph
         raise RuntimeError(f"{_ATTEMPTS} draws of {self.name}:{seed} were all too large or too small")
+
+
+_QUANTISERS = {"static": quantise, "dynamic": quantise_dynamically, "weights": quantise_weights}
 
 
 def _checked(graph: Graph) -> Graph:
@@ -157,6 +166,14 @@ _QUANTISED = (
 )  # fmt: skip
 
 
+#: What people quantise while it runs, and of what they quantise the weights alone.
+_DYNAMIC = (
+    "vit", "mixer", "bert", "gpt", "t5", "recurrent", "conformer", "text-recogniser", "fully-connected", "products",
+    "mobilevit", "keywords",
+)  # fmt: skip
+_WEIGHT_ONLY = ("bert", "gpt", "llama", "t5", "decoding", "vit", "products")
+
+
 def _deeper(work: tuple[float, float]) -> tuple[float, float]:
     """The range for whole networks."""
     return 2 * work[0], 2.3 * work[1]
@@ -171,6 +188,12 @@ def _register() -> dict[str, Family]:
             if source in families:
                 family = families[source]
                 families[source + INT8] = replace(family, name=source + INT8, precision="int8", exporters=_TORCH)
+    for names, suffix, quantised in ((_DYNAMIC, DYNAMIC, "dynamic"), (_WEIGHT_ONLY, WEIGHTS, "weights")):
+        for source in (form for name in names for form in (name, name + WHOLE) if form in families):
+            name = source + suffix + INT8
+            families[name] = replace(
+                families[source], name=name, precision="int8", exporters=_TORCH, quantised=quantised
+            )
     return families
 
 

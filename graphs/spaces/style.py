@@ -45,6 +45,11 @@ def for_quantising(style: ExportStyle) -> ExportStyle:
     return replace(style, opset=max(13, style.opset), batch_norm="folded", linear="gemm")
 
 
+def for_quantising_products(style: ExportStyle) -> ExportStyle:
+    """What tools that quantise products alone find: MatMul and Add, and integer operators in the opset."""
+    return replace(style, opset=max(13, style.opset), batch_norm="folded", linear="matmul")
+
+
 def _caffe2(draw: Draw) -> ExportStyle:
     """The opset 9 files of the ONNX model zoo's beginnings, converted from Caffe and Caffe2."""
     return ExportStyle(

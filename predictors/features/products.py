@@ -41,7 +41,7 @@ def product_shape(kernel: Kernel) -> tuple[int, int, int, int]:
     depth = a_shape[-2] if attributes.get("transA") else a_shape[-1]
     columns = out[-1] if out and len(b.shape) > 1 else 1
     total = max(prod(out), 1)
-    if len(b.shape) <= 2 and not attributes.get("transA"):
+    if (len(b.shape) <= 2 or "block_size" in attributes) and not attributes.get("transA"):
         return 1, max(total // max(columns, 1), 1), columns, depth
     rows = a_shape[-1] if attributes.get("transA") else a_shape[-2]
     return max(total // max(rows * columns, 1), 1), rows, columns, depth
@@ -52,17 +52,28 @@ def _factors(kernel: Kernel) -> tuple[Operand, Operand]:
     return required(kernel, 0), required(kernel, 3 if op in ("QGemm", "QLinearMatMul") else 1)
 
 
+#: Positions of the right operand's scales and of the bias in quantised products. The bias of QGemm is in no column.
+_SCALES = {"QGemm": 4, "QLinearMatMul": 4, "MatMulIntegerToFloat": 3, "DynamicQuantizeMatMul": 2}
+_BIASES = {"MatMulInteger": -1, "QGemm": -1, "QLinearMatMul": -1, "MatMulIntegerToFloat": 6,
+           "DynamicQuantizeMatMul": 4, "MatMulNBits": 5}  # fmt: skip
+
+
+def _operand(kernel: Kernel, index: int) -> Operand | None:
+    return kernel.inputs[index] if 0 <= index < len(kernel.inputs) else None
+
+
 def _raw(kernel: Kernel) -> tuple[float, ...]:
     attributes: dict[str, Any] = dict(kernel.attributes)
     a, b = _factors(kernel)
     batch, m, n, k = product_shape(kernel)
-    scales = kernel.inputs[4] if len(kernel.inputs) > 4 and b is kernel.inputs[3] else None
+    op = kernel.kind.rpartition(".")[2]
+    scales = _operand(kernel, _SCALES.get(op, -1))
     return (
         batch, m, n, k, a.constant, b.constant, attributes.get("transA", 0), attributes.get("transB", 0),
         attributes.get("transBatchA", 0) + attributes.get("transBatchB", 0),
-        b is kernel.inputs[1] and len(kernel.inputs) > 2 and kernel.inputs[2] is not None,
-        activation_cost(attributes.get("activation")), bits(a), bits(b), scales is not None and scales.elements > 1,
-        len(b.shape) <= 2, attributes.get("subnormal", 0.0),
+        _operand(kernel, _BIASES.get(op, 2)) is not None, activation_cost(attributes.get("activation")), bits(a),
+        attributes.get("bits") or bits(b), scales is not None and scales.elements > 1,
+        len(b.shape) <= 2 or op == "MatMulNBits", attributes.get("subnormal", 0.0),
     )  # fmt: skip
 
 
