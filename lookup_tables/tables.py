@@ -75,6 +75,10 @@ class Table:
             column = column.cast(pa.string())
         return np.asarray(column.to_numpy(zero_copy_only=False))
 
+    def only(self, kept: NDArray[np.bool_]) -> Table:
+        """The same version with the measurements that ``kept [rows]`` says; the manifest still describes them all."""
+        return Table(self.where, self.manifest, self._rows.filter(pa.array(kept)))
+
     def __len__(self) -> int:
         return int(self._rows.num_rows)
 
