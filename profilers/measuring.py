@@ -38,6 +38,8 @@ class ModelMeasurement:
     sentinel_us: float
     settled: bool
     perturbation: str | None
+    #: How little it can be trusted: above 1 beyond the protocol's tolerances.
+    disturbance: float
     #: Constants and peak of live activations in steady state, as the runtime's allocator saw them.
     peak_memory_bytes: int | None
     #: Kind and milliseconds inside a profiled run of every kernel, in order of execution; None where the runtime's
@@ -175,6 +177,7 @@ def _measurement(found: Mapping[str, Any], target: Target) -> ModelMeasurement:
         sentinel_us=float(found["sentinel_us"]),
         settled=bool(found["settled"]),
         perturbation=found["perturbation"],
+        disturbance=float(found["disturbance"]),
         peak_memory_bytes=found["peak_memory_bytes"],
         kernel_ms=None if kernels is None else tuple((kind, us / 1000) for kind, us in kernels),
         stand_in_weights=bool(found["stand_in_weights"]),

@@ -79,6 +79,7 @@ def _time(
         "sentinel_us": median(readings),
         "settled": settled and bench.settled,
         "perturbation": worst.describe(),
+        "disturbance": worst.disturbance,
         "peak_memory_bytes": profiled.peak_memory_bytes,
         "kernels": None if kernels is None else [(k, us * reference_us / sentinel_us) for k, us in kernels],
         "stand_in_weights": runnable.stand_in,

@@ -1,13 +1,15 @@
 """Predictions beside measurements: what is computed of them, and how it is printed."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from archgauge.comparing import Comparison, print_comparisons, print_summary, summarise
-from archgauge.measuring import checked_target
+from archgauge.measuring import checked_target, measure_all
 from archgauge.output import coverage, milliseconds, percent
-from profilers import ModelMeasurement
+from profilers import ModelMeasurement, ModelMeter
 
 TARGET = checked_target(1)
 
@@ -15,8 +17,8 @@ TARGET = checked_target(1)
 def measurement(median_ms: float) -> ModelMeasurement:
     return ModelMeasurement(
         median_ms=median_ms, p10_ms=median_ms, p90_ms=median_ms, mad_ms=0.0, runs=10, blocks_ms=(median_ms,), drift=1.0,
-        sentinel_us=1000.0, settled=True, perturbation=None, peak_memory_bytes=None, kernel_ms=(("Conv", median_ms),),
-        stand_in_weights=False, target=TARGET,
+        sentinel_us=1000.0, settled=True, perturbation=None, disturbance=0.0, peak_memory_bytes=None,
+        kernel_ms=(("Conv", median_ms),), stand_in_weights=False, target=TARGET,
     )  # fmt: skip
 
 
@@ -36,6 +38,20 @@ def test_metrics() -> None:
     assert summary["spearman"] == pytest.approx(1.0)
     assert summary["measurement_noise"] == pytest.approx(0.1)
     assert summary["interval_coverage"] == 1.0
+
+
+def test_disturbed_measurements_are_repeated_and_the_calmer_one_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    disturbances = iter([0.5, 3.0, 0.9])
+    asked: list[Path] = []
+
+    def measure(_meter: ModelMeter, file: Path, **_: Any) -> ModelMeasurement:
+        asked.append(file)
+        return replace(measurement(float(len(asked))), disturbance=next(disturbances))
+
+    monkeypatch.setattr(ModelMeter, "measure", measure)
+    found = measure_all({"calm": Path("a"), "busy": Path("b")}, {})
+    assert asked == [Path("a"), Path("b"), Path("b")]
+    assert (found.rounds[0]["calm"].median_ms, found.rounds[0]["busy"].median_ms) == (1.0, 3.0)
 
 
 def test_what_cannot_be_said_is_none() -> None:
