@@ -20,9 +20,12 @@ from archgauge_client.errors import (
     ServiceUnreachable,
     UnpriceableArchitecture,
 )
+from archgauge_client.latency_table import LatencyTable, LayerTable
 from archgauge_client.retries import RetryPolicy
 from archgauge_client.stripping import strip_file, strip_weights
 from archgauge_client.wire import (
+    BatchAnswer,
+    BatchRequest,
     Prediction,
     PredictionRequest,
     PredictionResponse,
@@ -35,8 +38,12 @@ __version__ = "0.1.0"
 __all__ = [
     "ArchGaugeError",
     "AsyncClient",
+    "BatchAnswer",
+    "BatchRequest",
     "Client",
     "InvalidRequest",
+    "LatencyTable",
+    "LayerTable",
     "NoPredictor",
     "NotAModel",
     "NotFound",

@@ -79,6 +79,16 @@ def prediction_path(prediction_id: str) -> str:
     return f"/v1/predictions/{quote(prediction_id, safe='')}"
 
 
+def table_path(space: str) -> str:
+    return f"/v1/search-spaces/{quote(space, safe='')}/lookup-table"
+
+
+def table_parameters(fixed: Mapping[str, str], target: str | None) -> dict[str, str | list[str]]:
+    """The query of a lookup table: ``fix=layer=choice`` for each fixed layer."""
+    parameters: dict[str, str | list[str]] = {"fix": [f"{layer}={choice}" for layer, choice in fixed.items()]}
+    return parameters if target is None else {**parameters, "target": target}
+
+
 def answer(response: httpx.Response, kind: type[Answer]) -> Answer:
     """The body as ``kind``, or the error that it reports.
 

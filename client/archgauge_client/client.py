@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import httpx
 
-from archgauge_client._protocol import Model, answer, prediction_path, prediction_request
+from archgauge_client import _batches
+from archgauge_client._batches import Chunk, Options, Outcome, Question
+from archgauge_client._protocol import (
+    Model,
+    answer,
+    prediction_path,
+    prediction_request,
+    table_parameters,
+    table_path,
+)
 from archgauge_client.errors import ServiceUnreachable
+from archgauge_client.latency_table import LatencyTable
 from archgauge_client.retries import RETRIED, RetryPolicy
 from archgauge_client.wire import Detail, Health, PredictionRequest, PredictionResponse, Target, TargetList
 
@@ -79,6 +91,53 @@ class Client:
         """The answer to a request that was made before."""
         body = request.model_dump_json().encode()
         return answer(self._request("POST", "/v1/predictions", content=body, headers=_JSON), PredictionResponse)
+
+    def predict_many(
+        self, models: Iterable[Question], *, in_flight: int = 2, **options: Unpack[Options]
+    ) -> Iterator[Outcome]:
+        """What many models will cost, one after another in order, while later ones are under way.
+
+        ``models`` may go on for ever; it is read a little ahead of what is taken. Each has one outcome, or one for each
+        of ``batch_sizes``: the answer, or in its place the `ProblemError` that `predict` would have raised. Answers are
+        not kept by the service unless ``store`` is given. ``in_flight`` requests are made at a time.
+
+        Raises:
+            NotAModel: one is neither ONNX nor a JSON graph; those before it were answered.
+        """
+        under_way: deque[Future[Chunk]] = deque()
+        with ThreadPoolExecutor(in_flight, thread_name_prefix="archgauge") as pool:
+            try:
+                for chunk in _batches.chunks(models, options):
+                    under_way.append(pool.submit(self._send_chunk, chunk))
+                    if len(under_way) >= in_flight:
+                        yield from under_way.popleft().result().outcomes
+                while under_way:
+                    yield from under_way.popleft().result().outcomes
+            finally:
+                for future in under_way:
+                    future.cancel()
+
+    def _send_chunk(self, chunk: Chunk) -> Chunk:
+        attempt = 0
+        while not chunk.complete:
+            attempt += 1
+            response = self._request("POST", _batches.PATH, content=chunk.rest(), headers=_batches.HEADERS)
+            if not response.is_success:
+                answer(response, PredictionResponse)  # raises what it reports
+            if chunk.take(response):
+                attempt = 0
+            elif not chunk.complete:
+                time.sleep(_after_interruption(self._retries, attempt, chunk))
+        return chunk
+
+    def latency_table(self, space: str, fixed: Mapping[str, str] = {}, target: str | None = None) -> LatencyTable:
+        """What every choice of a compiled search space adds, with some layers ``fixed`` to a choice.
+
+        Raises:
+            NotFound: no space has that id.
+        """
+        path, parameters = table_path(space), table_parameters(fixed, target)
+        return answer(self._request("GET", path, params=parameters), LatencyTable)
 
     def prediction(self, prediction_id: str) -> PredictionResponse:
         """A stored prediction."""
@@ -163,6 +222,43 @@ class AsyncClient:
         body = request.model_dump_json().encode()
         return answer(await self._request("POST", "/v1/predictions", content=body, headers=_JSON), PredictionResponse)
 
+    async def predict_many(
+        self, models: Iterable[Question], *, in_flight: int = 2, **options: Unpack[Options]
+    ) -> AsyncIterator[Outcome]:
+        """See `Client.predict_many`. Files are read and stripped in a thread."""
+        under_way: deque[asyncio.Task[Chunk]] = deque()
+        made = _batches.chunks(models, options)
+        try:
+            while (chunk := await asyncio.to_thread(next, made, None)) is not None:
+                under_way.append(asyncio.create_task(self._send_chunk(chunk)))
+                if len(under_way) >= in_flight:
+                    for outcome in (await under_way.popleft()).outcomes:
+                        yield outcome
+            while under_way:
+                for outcome in (await under_way.popleft()).outcomes:
+                    yield outcome
+        finally:
+            for task in under_way:
+                task.cancel()
+
+    async def _send_chunk(self, chunk: Chunk) -> Chunk:
+        attempt = 0
+        while not chunk.complete:
+            attempt += 1
+            response = await self._request("POST", _batches.PATH, content=chunk.rest(), headers=_batches.HEADERS)
+            if not response.is_success:
+                answer(response, PredictionResponse)  # raises what it reports
+            if chunk.take(response):
+                attempt = 0
+            elif not chunk.complete:
+                await asyncio.sleep(_after_interruption(self._retries, attempt, chunk))
+        return chunk
+
+    async def latency_table(self, space: str, fixed: Mapping[str, str] = {}, target: str | None = None) -> LatencyTable:
+        """See `Client.latency_table`."""
+        path, parameters = table_path(space), table_parameters(fixed, target)
+        return answer(await self._request("GET", path, params=parameters), LatencyTable)
+
     async def prediction(self, prediction_id: str) -> PredictionResponse:
         """See `Client.prediction`."""
         return answer(await self._request("GET", prediction_path(prediction_id)), PredictionResponse)
@@ -213,6 +309,14 @@ def _after_failure(retries: RetryPolicy, attempt: int, error: httpx.TransportErr
     """A service that took too long would take too long again; a broken connection is worth another try."""
     broken = isinstance(error, httpx.ConnectError | httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError)
     return retries.delay_s(attempt) if broken else None
+
+
+def _after_interruption(retries: RetryPolicy, attempt: int, chunk: Chunk) -> float:
+    """Seconds to wait before the rest of a chunk is sent again; raises when patience ends."""
+    delay_s = retries.delay_s(attempt)
+    if delay_s is None:
+        raise chunk.interruption or ServiceUnreachable("the answer to a batch broke off again and again")
+    return delay_s
 
 
 def _unreachable(base_url: httpx.URL, error: httpx.TransportError) -> ServiceUnreachable:
