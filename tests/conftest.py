@@ -53,7 +53,7 @@ class PostgresServer:
         os.kill(self._server.get_pid(), signal.SIGKILL)
 
     def start(self) -> None:
-        """Again, after it was killed: nobody may have buried it yet, and its number must not be taken for a living one."""
+        """Again, after it was killed, even if nobody has buried it yet: its number is not that of a living one."""
         for name in ("postmaster.pid", ".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
             (self.folder / "data" / name).unlink(missing_ok=True)
         self._server.ensure_postgres_running()

@@ -27,8 +27,8 @@ class Key(_Answer):
     scopes: list[str]
     state: str
     created_at: str
-    expires_at: str | None
-    revoked_at: str | None
+    expires_at: str | None = None
+    revoked_at: str | None = None
 
 
 class NewKey(Key):
@@ -73,8 +73,8 @@ class LogLine(_Answer):
 class Job(_Answer):
     """Work that goes on whatever happens to the processes that do it; ``log`` is with single jobs only.
 
-    ``progress`` is a share from 0 to 1, ``words`` what is going on, ``result`` what came of it and ``error`` why nothing
-    did.
+    ``progress`` is a share from 0 to 1, ``words`` what is going on, ``result`` what came of it and ``error`` why
+    nothing did.
     """
 
     id: str
@@ -84,11 +84,11 @@ class Job(_Answer):
     progress: float
     words: str
     result: dict[str, Any]
-    error: str | None
+    error: str | None = None
     requested_by: str
     created_at: str
-    started_at: str | None
-    finished_at: str | None
+    started_at: str | None = None
+    finished_at: str | None = None
     log: list[LogLine] | None = None
 
 

@@ -64,7 +64,7 @@ def _fail(context: JobContext, error: Exception) -> None:
 
 
 def _stop_when_asked(context: JobContext) -> None:
-    sys.stdin.buffer.read()  # nothing is ever sent: it returns when the pipe closes
+    os.read(0, 1)  # standard input; nothing is ever sent: it returns when the pipe closes
     try:
         with context.store.database.write() as session:
             Jobs(session).release(context.job)

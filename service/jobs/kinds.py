@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from service.jobs import training
+from service.jobs import compiling, training
 from service.jobs.context import JobContext
 
-RUN: Mapping[str, Callable[[JobContext], None]] = {"train": training.run}
+RUN: Mapping[str, Callable[[JobContext], None]] = {"compile": compiling.run, "train": training.run}
