@@ -10,6 +10,7 @@ from service.routes import (
     pages,
     pages_compare,
     pages_session,
+    pages_spaces,
     pages_targets,
     predictions,
     predictors,
@@ -31,6 +32,7 @@ ROUTERS = (
     pages.router,
     pages_compare.router,
     pages_targets.router,
+    pages_spaces.router,
     pages_session.router,
 )
 

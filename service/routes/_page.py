@@ -34,7 +34,7 @@ class Page(APIRoute):
 def page(request: Request, template: str, here: str, /, **values: object) -> Response:
     """A template as a page; ``here`` is its entry in the bar at the top, which names who is signed in."""
     principal: Principal = request.state.principal
-    return render(template, here=here, key=principal.key, **values)
+    return render(template, 200, here=here, key=principal.key, **values)
 
 
 def _explain(request: Request, error: Exception) -> Response:

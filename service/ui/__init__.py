@@ -17,7 +17,7 @@ from service.ui import assets, formats
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
-def render(template: str, status: int = 200, **values: object) -> HTMLResponse:
+def render(template: str, status: int = 200, /, **values: object) -> HTMLResponse:
     """A template of ``service/templates`` as a response."""
     return HTMLResponse(_environment().get_template(template).render(values), status, {"Cache-Control": "no-cache"})
 

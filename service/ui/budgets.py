@@ -37,6 +37,19 @@ class Verdict(NamedTuple):
     def words(self) -> str:
         return WORDS[self.outcome]
 
+    @property
+    def label(self) -> str:
+        return LIMITS[self.parameter][0].lower()
+
+    @property
+    def unit(self) -> str:
+        return LIMITS[self.parameter][1]
+
+    @property
+    def excess(self) -> float | None:
+        """By which share the value is over the limit; None where it is not."""
+        return self.value / self.limit - 1.0 if self.value is not None and self.value > self.limit else None
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:

@@ -51,6 +51,11 @@ def count(value: float | None, unit: str = "") -> str:
     return f"{digits(value)} {unit}".strip()
 
 
+def exact(value: float | None) -> str:
+    """A number that somebody typed: as short as it can be."""
+    return "" if value is None else f"{value:.12g}"
+
+
 def percent(share: float | None, decimals: int = 1) -> str:
     """A share of one, in percent."""
     return DASH if share is None else f"{100 * share:.{decimals}f} %"
@@ -95,5 +100,5 @@ def age(text: str | None, now: datetime | None = None) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
-    for f in (digits, ms, mj, mb, count, percent, signed_percent, thousands, operator, domain, moment, age)
+    for f in (digits, exact, ms, mj, mb, count, percent, signed_percent, thousands, operator, domain, moment, age)
 }

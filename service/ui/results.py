@@ -7,9 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.ui.budgets import Budget, Outcome, Verdict, worst
+from service.ui.formats import percent
 
 #: What answered, in the order in which it is drawn.
 SOURCES = ("table", "regressor", "roofline", "unsupported")
+
+
+_SENTENCES: dict[Outcome, str] = {
+    "meets": "It meets the budget.",
+    "likely": "It probably meets the budget, which lies inside the interval.",
+    "unknown": "Whether it meets the budget cannot be said.",
+    "unlikely": "It probably misses the budget, which lies inside the interval.",
+    "misses": "It misses the budget.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,11 @@ class Row:
     @property
     def target(self) -> str:
         return str(self.prediction["target"])
+
+    @property
+    def batch(self) -> int:
+        """Samples in a run, as the throughput says."""
+        return max(round(self.prediction["throughput_per_s"] * self.prediction["latency_ms"]["value"] / 1e3), 1)
 
     @property
     def outcome(self) -> Outcome | None:
@@ -73,12 +88,8 @@ def headline(found: list[Row], budget: Budget) -> str:
     if not budget.limits or not found:
         return ""
     if len(found) == 1:
-        return {
-            "meets": "It meets the budget.", "likely": "It probably meets the budget, which lies inside the interval.",
-            "unknown": "Whether it meets the budget cannot be said.",
-            "unlikely": "It probably misses the budget, which lies inside the interval.",
-            "misses": "It misses the budget.",
-        }[found[0].outcome or "unknown"]  # fmt: skip
+        over = [f"{v.label} is {percent(v.excess, 0)} over" for v in found[0].verdicts if v.excess is not None]
+        return _SENTENCES[found[0].outcome or "unknown"] + (f" The {' and the '.join(over)}." if over else "")
     met = sum(row.outcome in ("meets", "likely") for row in found)
     return f"It meets the budget, surely or probably, on {met} of {len(found)} targets."
 

@@ -1,0 +1,33 @@
+"""The pages that show search spaces. Their scripts ask the API for what they show: compiling may take a while."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from service.routes._page import Page, page
+from service.routes.targets import describe_all
+from service.state import CurrentService
+
+router = APIRouter(include_in_schema=False, route_class=Page)
+
+
+@router.get("/search-spaces")
+def search_spaces(request: Request, service: CurrentService) -> Response:
+    """Ready spaces, and those that were sent."""
+    targets = describe_all(service.engine.catalogue.snapshot())
+    return page(request, "search_spaces.html", "spaces", targets=targets)
+
+
+@router.get("/search-spaces/{space}")
+def search_space(
+    request: Request,
+    service: CurrentService,
+    space: Annotated[str, Path(max_length=100)],
+    target: Annotated[str, Query(description="Id or alias; empty for the one promoted last.")] = "",
+) -> Response:
+    """What every choice of a space costs, and how the latencies of its architectures are distributed."""
+    targets = [t for t in describe_all(service.engine.catalogue.snapshot()) if t.predictor]
+    return page(request, "search_space.html", "spaces", space=space, target=target, targets=targets)
