@@ -41,6 +41,7 @@ test: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.inserting
 
 lint: $(READY)
 	$(BIN)/ruff check .
