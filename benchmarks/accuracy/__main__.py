@@ -14,13 +14,13 @@ from archgauge.networks import real_networks
 from archgauge.output import progress
 from archgauge.profiling import profile
 from archgauge.state import open_store
-from archgauge.training import train
 from benchmarks.accuracy import curve, learners, real, repeat, report, splits
 from benchmarks.accuracy.stages import Run
 from lookup_tables import Table, read_table
 from predictors import Predictor
 from service.errors import NoPredictor
 from service.store import Store
+from service.training import train
 
 #: Two rounds of real models are at least so far apart.
 APART_S = 600.0

@@ -95,8 +95,8 @@ def _coincidences(number: int, run: Run) -> str:
     equal = ", ".join(found["equal_networks"]) or "none"
     return (
         f"Run {number}: models equal to a measured network: {equal}; of the models' kernels "
-        f"{_percent(found['kernels'], 0)} ({_percent(found['time'], 0)} of the time) were measured exactly, in networks "
-        "that are none of them."
+        f"{_percent(found['kernels'], 0)} ({_percent(found['time'], 0)} of the time) were measured exactly, in other "
+        "networks."
     )
 
 
