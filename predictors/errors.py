@@ -3,6 +3,7 @@
 PredictorError (Exception)
 ├── UnpriceableKernels      kernels that no source can price; ``operators`` lists them (also a ValueError)
 ├── NotEnoughMeasurements   a table with too little in it to train on (also a ValueError)
+├── NoLookupTable           a search space that is no chain of layers (also a ValueError)
 ├── CorruptPredictor        an artifact whose files do not agree with its manifest
 └── IncompatiblePredictor   an artifact of another schema, feature schema or kind
 """
@@ -29,6 +30,10 @@ class UnpriceableKernels(PredictorError, ValueError):
 
 class NotEnoughMeasurements(PredictorError, ValueError):
     """A table has too few usable measurements."""
+
+
+class NoLookupTable(PredictorError, ValueError):
+    """A search space whose architectures are priced one by one has no table of choices and layers."""
 
 
 class CorruptPredictor(PredictorError):

@@ -32,8 +32,8 @@ def make_piece(choice: Choice, variables: Scope, types: Sequence[TensorType], op
     block = choice.block
     assert block is not None
     try:
-        scope = {**variables, **{name: number(value, variables) for name, value in choice.given}}
-        _bind_inputs(block, types, scope)
+        known = {**variables, **_bound(block, types)}
+        scope = known | {name: number(value, known) for name, value in choice.given}
         for name, value in block.definitions:
             scope[name] = value(scope)
         graph = _read(block, scope, types, opset)
@@ -42,8 +42,8 @@ def make_piece(choice: Choice, variables: Scope, types: Sequence[TensorType], op
         raise InvalidSearchSpace(f"choice {choice.name!r}, block {block.name!r}: {error}") from error
 
 
-def _bind_inputs(block: Block, types: Sequence[TensorType], scope: dict[str, int]) -> None:
-    """Let the names in the shapes of the inputs stand for the sizes that come in."""
+def _bound(block: Block, types: Sequence[TensorType]) -> dict[str, int]:
+    """The sizes that come in, by the names that the shapes of the inputs give them."""
     bound: dict[str, int] = {}
     for (name, dtype, shape), type_ in zip(block.inputs, types, strict=True):
         if dtype != type_.dtype or len(shape) != len(type_.dims):
@@ -56,7 +56,7 @@ def _bind_inputs(block: Block, types: Sequence[TensorType], scope: dict[str, int
                 raise InvalidSearchSpace(
                     f"input {name!r} takes {list(shape)}, but {type_.dims} comes ({known} ≠ {size})"
                 )
-    scope.update(bound)
+    return bound
 
 
 def _read(block: Block, scope: Scope, types: Sequence[TensorType], opset: Mapping[str, int]) -> Graph:

@@ -205,6 +205,10 @@ def _choice(
             raise InvalidSearchSpace(f"{named.path}: there is no block {named.text()!r}; there are {', '.join(blocks)}")
         block = blocks[named.text()]
     given = {**shared, **dict(_numbers(item.get("with", {})))}
+    if block is not None and (taken := block.sizes.intersection(given)):
+        raise InvalidSearchSpace(
+            f"{item.path}: {min(taken)!r} is a size that comes into the block {block.name!r}; it cannot be given"
+        )
     sets = (*_numbers(layer.get("set", {})), *_numbers(item.get("set", {})))
     return Choice(_name(item["name"]), block, tuple(given.items()) if block is not None else (), sets)
 

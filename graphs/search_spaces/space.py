@@ -45,6 +45,11 @@ class Block:
     def outputs(self) -> int:
         return len(self.body["outputs"])
 
+    @property
+    def sizes(self) -> frozenset[str]:
+        """Names that stand for sizes of the inputs."""
+        return frozenset(dim for _, _, shape in self.inputs for dim in shape if isinstance(dim, str))
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -60,9 +65,11 @@ class Choice:
     @property
     def names(self) -> set[str]:
         """Names that it takes from what was set before."""
+        sizes = self.block.sizes if self.block is not None else frozenset()
         own = {name for name, _ in self.given}
         free = set(self.block.free) - own if self.block is not None else set()
-        return free.union(*(v.names for _, v in (*self.given, *self.sets) if isinstance(v, Expression)))
+        given = set().union(*(v.names for _, v in self.given if isinstance(v, Expression))) - sizes
+        return free.union(given, *(v.names for _, v in self.sets if isinstance(v, Expression)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,11 @@ predictions.
 from __future__ import annotations
 
 from predictors.compiled.compiling import Limits, compile_space
+from predictors.compiled.lookup import SpaceTable, space_table
 from predictors.compiled.space import CompiledSpace, Errors, RowPredictions
+from predictors.compiled.storage import load_compiled, save_compiled
 
-__all__ = ["CompiledSpace", "Errors", "Limits", "RowPredictions", "compile_space"]
+__all__ = [
+    "CompiledSpace", "Errors", "Limits", "RowPredictions", "SpaceTable", "compile_space",
+    "load_compiled", "save_compiled", "space_table",
+]  # fmt: skip

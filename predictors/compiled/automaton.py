@@ -74,24 +74,26 @@ def build(
     neighbours: Neighbours,
     became: Mapping[Key, int],
     max_transitions: int,
+    max_states: int,
     check: Callable[[], None] = lambda: None,
 ) -> Automaton:
     """The automaton of a space, as far as it is known what blocks ``became`` (see `Neighbours.left_of`).
 
-    Raises TooManyStates beyond ``max_transitions``, a GraphError for a wrong space.
+    Raises TooManyStates beyond ``max_transitions`` or ``max_states`` of a layer, a GraphError for a wrong space.
     """
-    return _Builder(walker, neighbours, became, max_transitions, check).build()
+    return _Builder(walker, neighbours, became, max_transitions, max_states, check).build()
 
 
 class _Builder:
     def __init__(
         self, walker: Walker, neighbours: Neighbours, became: Mapping[Key, int], max_transitions: int,
-        check: Callable[[], None],
+        max_states: int, check: Callable[[], None],
     ) -> None:  # fmt: skip
         self._walker = walker
         self._neighbours = neighbours
         self._became = became
         self._left = max_transitions
+        self._max_states = max_states
         self._check = check
         self._automaton = Automaton()
         self._key_ids: dict[Key, int] = {}
@@ -100,7 +102,7 @@ class _Builder:
         places = {_Place(self._walker.start, BORDER, NONE): 0}
         for layer, choices in enumerate(self._walker.space.choices):
             self._left -= len(places) * choices
-            if self._left < 0:
+            if self._left < 0 or len(places) > self._max_states:
                 raise TooManyStates
             self._check()
             places = self._layer(layer, choices, list(places))

@@ -33,7 +33,7 @@ class Limits:
 
     #: Transitions of the automaton; a space beyond them is no chain.
     transitions: int = 400_000
-    #: Architectures that are lowered to fill the table.
+    #: Architectures that are lowered to fill the table; a space with more states than that is no chain either.
     architectures: int = 8_000
     #: A space that is no chain is enumerated if it has no more encodings than this.
     encodings: int = 20_000
@@ -124,7 +124,8 @@ class _Compilation:
         rng = np.random.default_rng(self._seed)
         while True:
             became = {key: known_key.became for key, known_key in known.items()}
-            automaton = build(self._walker, neighbours, became, self._limits.transitions, self._check)
+            limits = self._limits
+            automaton = build(self._walker, neighbours, became, limits.transitions, limits.architectures, self._check)
             missing = np.array([key not in known for key in automaton.known], dtype=np.bool_)
             if not missing.any():
                 return automaton, known

@@ -68,6 +68,11 @@ class Strides:
             total += np.take(stride.sums, place, axis=0, out=fetched, mode="clip")
         return Totals(total, most)
 
+    def step_shares(self, rows: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Which share of ``rows [n, layers]`` has each of `steps`."""
+        step = self._step_of(self._places(np.ascontiguousarray(rows.T)))
+        return np.bincount(step, minlength=len(self.steps)) / len(rows)
+
     def _places(self, columns: NDArray[np.integer]) -> list[Places]:
         """For each stride the entries of the rows."""
         places: list[Places] = []

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,6 +142,7 @@ WRONG = {
         nodes=[{"op": "Convolve", "inputs": ["x", "weight"], "outputs": ["sum"]}]
     ),
     "cannot be used in expressions": _with_block(let={"a b": "1"}),
+    "is a size that comes into": _with_layer(3, **{"with": {"out": 16, "stride": 1, "h": 3}}),
     "is no element type": changed(inputs=[{"name": "image", "dtype": "float33", "shape": [1]}]),
     r"takes float32 \['n', 'c'\]": _with_block(inputs=[{"name": "x", "shape": ["n", "c"]}]),
     "≠": _with_block(inputs=[{"name": "x", "shape": ["n", "c", "h", "c"]}]),
@@ -160,3 +164,15 @@ def test_sizes_that_nothing_binds_are_named() -> None:
     with pytest.raises(GraphError, match="height"):
         assemble(space, {})
     assert assemble(space, {}, dims={"height": 48}).types["image"].dims == (1, 3, 48, 32)
+
+
+def test_the_example_of_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs/search-spaces.md").read_text()
+    example = re.search(r"```json\n(.*?)```", text, re.DOTALL)
+    assert example
+    space = read_search_space(json.loads(example[1]))
+    graph = assemble(space, {"depth": "2", "body2": "5x5", "resolution": "160"})
+    assert [node.name.partition("/")[0] for node in graph.nodes] == [
+        *["stem"] * 2, *["body1"] * 2, *["body2"] * 3,
+    ]  # fmt: skip
+    assert graph.types[graph.outputs[0]].dims == (1, 32, 40, 40)
