@@ -72,10 +72,10 @@ async def authenticate(request: Request) -> None:
                 "this service has no API keys and answers this machine only; make one with `archgauge keys create`"
             )
         principal = Principal(None)
+    request.state.principal = principal
     scope = scope_of(request.scope.get("endpoint"))
     if not principal.may(scope):
         raise Forbidden(f"the API key {principal.id} does not have the scope {scope!r}")
-    request.state.principal = principal
 
 
 def current_principal(request: Request) -> Principal:

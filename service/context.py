@@ -70,5 +70,7 @@ class RequestContext:
                 "method": scope["method"], "path": scope["path"], "status": status,
                 "duration_ms": round(1e3 * duration_s, 2),
             }  # fmt: skip
+            if (principal := scope.get("state", {}).get("principal")) is not None:
+                fields["key"] = principal.id
             log.info("request", extra={"fields": fields})
             request_id.reset(token)

@@ -32,6 +32,10 @@ class Guarded(NamedTuple):
     database: Database
     tokens: dict[str, str]
 
+    def ids(self) -> dict[str, str]:
+        """Ids of the keys by name."""
+        return {record.name: record.id for record in list_keys(self.database)}
+
     def ask(self, path: str, scope: str | None = None, method: str = "GET", **more: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {self.tokens[scope]}"} if scope else {}
         return httpx.request(method, f"{self.url}{path}", headers={**headers, **more.pop("headers", {})}, **more)
@@ -148,6 +152,8 @@ def test_tokens_are_never_logged(guarded: Guarded, caplog: pytest.LogCaptureFixt
         made = guarded.ask("/v1/keys", "admin", "POST", json={"name": "x"}).json()
     text = "\n".join(JsonFormatter().format(r) + repr(r.args) for r in caplog.records if r.name.startswith("archgauge"))
     assert made["id"] in text
+    requests = [line for line in text.split("\n") if '"message": "request"' in line]
+    assert any(guarded.ids()["agent"] in line and '"status": 403' in line for line in requests)
     for token in (*guarded.tokens.values(), made["token"]):
         assert token.rpartition("_")[2] not in text
 
