@@ -2,7 +2,7 @@
 
 `create_app` makes the application, `Store` is the store that the command line uses too; both are imported when they are
 first used. Distributions needed besides those of `predictors`: alembic, archgauge-client, fastapi, jinja2, orjson,
-platformdirs, sqlalchemy, swagger-ui-bundle, uvicorn.
+platformdirs, plotly, sqlalchemy, swagger-ui-bundle, uvicorn.
 """
 
 from importlib import import_module

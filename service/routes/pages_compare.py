@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import zip_longest
 from typing import Annotated
+from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Query, Request
@@ -14,6 +15,7 @@ from service.errors import InvalidRequest
 from service.routes._page import Page, page
 from service.routes.pages import aliases, download, form
 from service.state import CurrentService, Service
+from service.ui.budgets import Budget
 from service.ui.comparisons import Model, compare, number
 from service.ui.spreadsheets import summary_csv
 
@@ -33,15 +35,9 @@ def comparison(request: Request, service: CurrentService, p: _Ids = None, v: _Va
     compared = compare(models, request.query_params, aliases(service))
     points = [point.to_json(compared.x, compared.y) for point in compared.points]
     return page(
-        request,
-        "compare.html",
-        "compare",
-        models=models,
-        lost=lost,
-        comparison=compared,
-        points=points,
-        **form(service),
-    )
+        request, "compare.html", "compare", models=models, lost=lost, comparison=compared, points=points,
+        budget=Budget.of(request.query_params), without=_without(request, models), **form(service),
+    )  # fmt: skip
 
 
 @router.get("/compare.csv")
@@ -50,6 +46,13 @@ def comparison_csv(service: CurrentService, p: _Ids = None) -> Response:
     models, _ = _models(service, p or [], [])
     text = summary_csv([model.answer for model in models])
     return download(text.encode(), "text/csv; charset=utf-8", "comparison.csv")
+
+
+def _without(request: Request, models: list[Model]) -> dict[str, str]:
+    """Id → the page's query without that model."""
+    kept = [(key, value) for key, value in request.query_params.multi_items() if key not in ("p", "v")]
+    pairs = {m.id: [("p", m.id), ("v", "" if m.value is None else f"{m.value:.12g}")] for m in models}
+    return {m.id: urlencode([*kept, *(pair for i, p in pairs.items() if i != m.id for pair in p)]) for m in models}
 
 
 def _models(service: Service, ids: list[str], values: list[str]) -> tuple[list[Model], int]:

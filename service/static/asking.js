@@ -2,8 +2,8 @@
 
 /** JSON of an address; rejects with the problem document. */
 export async function ask(url, body) {
-  const options = body === undefined ? {} : { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-  const response = await fetch(url, options);
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(url, body === undefined ? {} : { method: "POST", body: JSON.stringify(body), headers });
   const answer = await response.json();
   if (!response.ok) throw answer;
   return answer;
@@ -12,7 +12,8 @@ export async function ask(url, body) {
 /** Show a problem document or an error in the element `problem`. */
 export function complain(error) {
   const place = document.getElementById("problem");
-  place.replaceChildren(made("h3", error.title ?? "This did not work"), made("p", error.detail ?? error.message ?? String(error)));
+  const detail = error.detail ?? error.message ?? String(error);
+  place.replaceChildren(made("h3", error.title ?? "This did not work"), made("p", detail));
   if (error.known?.length) place.append(made("p", `There are: ${error.known.join(", ")}`));
   place.hidden = false;
 }

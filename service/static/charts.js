@@ -35,7 +35,10 @@ export function draw(id, make) {
     const font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: style("quiet") };
     Plotly.react(place, data, {
       margin: { l: 8, r: 8, t: 8, b: 8 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font,
-      hoverlabel: { bgcolor: style("raised"), bordercolor: style("strong-line"), font: { ...font, color: style("text") }, align: "left" },
+      hoverlabel: {
+        bgcolor: style("raised"), bordercolor: style("strong-line"), align: "left",
+        font: { ...font, color: style("text") },
+      },
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 12 } }, dragmode: false, ...layout,
     }, { displayModeBar: false, responsive: true });
   };

@@ -30,12 +30,22 @@ function line(front, shade) {
 
 function dots(points, target, shade) {
   const known = points.every((p) => p.lower !== null && p.upper !== null);
+  const interval = {
+    type: "data", symmetric: false, color: shade, thickness: 1, width: 3,
+    array: points.map((p) => p.upper - p.x), arrayminus: points.map((p) => p.x - p.lower),
+  };
   return {
     name: plain(target), mode: points.length > 40 ? "markers" : "markers+text", cliponaxis: false,
-    x: points.map((p) => p.x), y: points.map((p) => p.y), text: points.map((p) => plain(p.model)), textposition: "top center",
-    textfont: { size: 11 },
-    hovertemplate: points.map((p) => `${plain(p.model)}<br>${plain(place.dataset.x)}: ${digits(p.x)}<br>${plain(place.dataset.y)}: ${digits(p.y)}${p.front ? "<br>on the front" : ""}<extra></extra>`),
-    marker: { color: shade, size: 10, symbol: points.map((p) => (p.front ? "circle" : "circle-open")), line: { color: shade, width: 1.5 } },
-    error_x: known ? { type: "data", symmetric: false, array: points.map((p) => p.upper - p.x), arrayminus: points.map((p) => p.x - p.lower), color: shade, thickness: 1, width: 3 } : { visible: false },
+    x: points.map((p) => p.x), y: points.map((p) => p.y),
+    text: points.map((p) => plain(p.model)), textposition: "top center", textfont: { size: 11 },
+    hovertemplate: points.map((p) => `${[
+      plain(p.model), `${plain(place.dataset.x)}: ${digits(p.x)}`, `${plain(place.dataset.y)}: ${digits(p.y)}`,
+      ...(p.front ? ["on the front"] : []),
+    ].join("<br>")}<extra></extra>`),
+    marker: {
+      color: shade, size: 10, symbol: points.map((p) => (p.front ? "circle" : "circle-open")),
+      line: { color: shade, width: 1.5 },
+    },
+    error_x: known ? interval : { visible: false },
   };
 }

@@ -102,7 +102,8 @@ async function predict(model, { targets, batch_size, dims, strict }) {
   }
   const limit = Number(form.dataset.limit);
   if (body.length > limit) throw new NotAModel(
-    `Even without weights this is ${(body.length / 1e6).toFixed(0)} MB; this server takes ${(limit / 1e6).toFixed(0)} MB. ` +
+    `Even without weights this is ${(body.length / 1e6).toFixed(1)} MB, ` +
+    `and this server takes ${(limit / 1e6).toFixed(1)} MB. ` +
     "On the command line there is no limit: archgauge predict FILE");
   const response = await fetch(url, { method: "POST", body, headers: { "content-type": type } });
   const answer = await response.json();
@@ -139,12 +140,12 @@ function leave(ids) {
   const query = new URLSearchParams();
   const budget = new FormData(form);
   for (const name of ["ms", "mj", "mb"]) if (budget.get(name)) query.set(name, budget.get(name));
-  const earlier = (form.dataset.predictions ?? "").split(" ").filter(Boolean);
   if (ids.length === 1 && form.dataset.compare === undefined) {
     location.assign(`/predictions/${encodeURIComponent(ids[0])}${query.size ? `?${query}` : ""}`);
     return;
   }
-  const all = new URLSearchParams([...earlier, ...ids].map((id) => ["p", id]));
+  const all = form.dataset.compare === undefined ? query : new URLSearchParams(location.search);
+  for (const id of ids) all.append("p", id);
   location.assign(`/compare?${all}`);
 }
 

@@ -31,13 +31,24 @@ function memory({ kernels, memory: parts, peak_memory_bytes: peak }) {
   x.push(now);
   live.push(live.at(-1) ?? constants);
   text.push("end");
-  const lines = { shape: "hv", width: 1.5 };
+  const level = { mode: "lines", hoverinfo: "skip", x: [0, now] };
   const data = [
-    { x: [0, now], y: [constants, constants], name: "constants", fill: "tozeroy", mode: "lines", line: { width: 0 }, fillcolor: mixed(style("plot-7"), 0.35), hoverinfo: "skip" },
-    { x, y: live, text, name: "constants and activations", fill: "tonexty", mode: "lines", line: { ...lines, color: colour(0) }, fillcolor: mixed(colour(0), 0.2), hovertemplate: "%{y:.3~f} MB at %{x:.3~f} ms<br>%{text}<extra></extra>" },
-    { x: [0, now], y: [peak / 1e6, peak / 1e6], name: `peak ${digits(peak / 1e6)} MB`, mode: "lines", line: { width: 1.2, dash: "dot", color: style("quiet") }, hoverinfo: "skip" },
+    {
+      ...level, y: [constants, constants], name: "constants", line: { width: 0 }, fill: "tozeroy",
+      fillcolor: mixed(style("plot-7"), 0.35),
+    },
+    {
+      x, y: live, text, mode: "lines", name: "constants and activations", fill: "tonexty",
+      line: { shape: "hv", width: 1.5, color: colour(0) }, fillcolor: mixed(colour(0), 0.2),
+      hovertemplate: "%{y:.3~f} MB at %{x:.3~f} ms<br>%{text}<extra></extra>",
+    },
+    {
+      ...level, y: [peak / 1e6, peak / 1e6], name: `peak ${digits(peak / 1e6)} MB`,
+      line: { width: 1.2, dash: "dot", color: style("quiet") },
+    },
   ];
-  return { data, layout: { xaxis: axis("Time in the run, ms", { rangemode: "tozero" }), yaxis: axis("Memory, MB", { rangemode: "tozero" }) } };
+  const zero = { rangemode: "tozero" };
+  return { data, layout: { xaxis: axis("Time in the run, ms", zero), yaxis: axis("Memory, MB", zero) } };
 }
 
 /** Arithmetic rate over intensity, both logarithmic; kinds that take the most time have colours. */
@@ -52,16 +63,21 @@ function roofline({ kernels, roofline: peaks, latency_ms: total }) {
   const data = groups.map(([kind, members], index) => ({
     name: plain(operator(kind)), type: "scatter", mode: "markers",
     x: members.map((k) => k.flops / k.bytes), y: members.map((k) => k.flops / k.latency_ms / 1e6),
-    text: members.map((k) => `${plain(k.kind)}<br>${nodesOf(k)}<br>${digits(k.latency_ms)} ms, ${digits((100 * k.latency_ms) / total.value)} %, ${k.source}`),
+    text: members.map((k) => {
+      const share = `${digits((100 * k.latency_ms) / total.value)} %`;
+      return `${plain(k.kind)}<br>${nodesOf(k)}<br>${digits(k.latency_ms)} ms, ${share}, ${k.source}`;
+    }),
     hovertemplate: "%{text}<br>%{y:.3~s} GFLOP/s at %{x:.3~s} FLOP/byte<extra></extra>",
     marker: {
       color: kind === "others" ? colour(COLOURS - 1) : colour(index), opacity: 0.75,
-      size: members.map((k) => Math.max(5, 60 * Math.sqrt(k.latency_ms / total.value))), line: { width: 1, color: style("page") },
+      size: members.map((k) => Math.max(5, 60 * Math.sqrt(k.latency_ms / total.value))),
+      line: { width: 1, color: style("page") },
     },
   }));
   if (peaks) data.push(...ceilings(peaks, shown));
   const ticks = { type: "log", exponentformat: "none", dtick: 1 };
-  return { data, layout: { hovermode: "closest", xaxis: axis("Arithmetic intensity, FLOP per byte moved", ticks), yaxis: axis("Arithmetic rate, GFLOP/s", ticks) } };
+  const xaxis = axis("Arithmetic intensity, FLOP per byte moved", ticks);
+  return { data, layout: { hovermode: "closest", xaxis, yaxis: axis("Arithmetic rate, GFLOP/s", ticks) } };
 }
 
 /** The roofs: peak arithmetic, and traffic from memory and from caches. */
@@ -71,10 +87,11 @@ function ceilings(peaks, shown) {
   const line = (rate, name, dash) => {
     const ridge = peaks.flops_per_s / rate;
     const xs = [lowest, Math.max(ridge, lowest), highest];
-    return { name, mode: "lines", x: xs, y: xs.map((i) => Math.min(i * rate, peaks.flops_per_s) / 1e9), line: { color: style("quiet"), width: 1.3, dash }, hoverinfo: "skip" };
+    const y = xs.map((intensity) => Math.min(intensity * rate, peaks.flops_per_s) / 1e9);
+    return { name, mode: "lines", hoverinfo: "skip", x: xs, y, line: { color: style("quiet"), width: 1.3, dash } };
   };
   return [
-    line(peaks.bytes_per_s, `memory, ${digits(peaks.bytes_per_s / 1e9)} GB/s; ${digits(peaks.flops_per_s / 1e9)} GFLOP/s`, "solid"),
+    line(peaks.bytes_per_s, `memory, ${digits(peaks.bytes_per_s / 1e9)} GB/s`, "solid"),
     line(peaks.cache_bytes_per_s, `caches, ${digits(peaks.cache_bytes_per_s / 1e9)} GB/s`, "dot"),
   ];
 }

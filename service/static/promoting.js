@@ -7,7 +7,8 @@ for (const button of document.querySelectorAll("[data-promote]")) button.addEven
   document.getElementById("confirm-text").textContent = `Let ${version} answer for this target from now on?`;
   dialog.returnValue = "";
   dialog.showModal();
-  dialog.addEventListener("close", () => dialog.returnValue === "yes" && promote(version, button.dataset.target), { once: true });
+  const closed = () => dialog.returnValue === "yes" && promote(version, button.dataset.target);
+  dialog.addEventListener("close", closed, { once: true });
 });
 
 async function promote(version, target) {

@@ -12,28 +12,23 @@ const id = place.dataset.space, target = place.dataset.target || null;
 const query = target ? `?${new URLSearchParams({ target })}` : "";
 const path = (end = "") => `/v1/search-spaces/${encodeURIComponent(id)}${end}${query}`;
 
-try {
-  const space = await compiled();
-  status.textContent = "";
-  document.getElementById("name").textContent = space.name;
-  document.getElementById("description").textContent = space.description;
-  facts(space);
-  place.hidden = false;
-  heat(await ask(path("/lookup-table")));
-  await histogram(space);
-} catch (error) {
-  status.textContent = "";
-  complain(error);
-}
-
 /** The space, once it is compiled. */
 async function compiled() {
   for (;;) {
     const space = await ask(path());
     if (space.status === "ready") return space;
-    status.textContent = `Compiling for ${space.target} …`;
+    status.textContent = await waiting(space);
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
+}
+
+/** What the job that compiles a space is doing; rejects where it came to nothing. */
+async function waiting(space) {
+  if (!space.job) return `Compiling for ${space.target} …`;
+  const job = await ask(`/v1/jobs/${encodeURIComponent(space.job)}`);
+  if (job.error) throw { title: "The space could not be compiled", detail: job.error };
+  if (job.state === "queued") return `Waiting for a worker to compile it for ${space.target}: archgauge worker`;
+  return `Compiling for ${space.target}: ${(100 * job.progress).toFixed(0)} %${job.words ? `, ${job.words}` : ""} …`;
 }
 
 function facts(space) {
@@ -42,7 +37,7 @@ function facts(space) {
     ["Layers", digits(space.layers.length)],
     ["Architectures", space.architectures === null ? count(space.encodings) : count(space.architectures)],
     ["Batch size", space.batch_size ?? 1],
-    ["Compiled against full predictions", error ? `${digits(100 * error.mean)} %` : "–", error?.max != null ? `at most ${digits(100 * error.max)} %` : ""],
+    ["Off full predictions by", percent(error?.mean), error?.max == null ? "" : `at most ${percent(error.max)}`],
     ["Target", space.target, `predictor ${space.predictor}`],
   ];
   for (const [label, value, more] of shown) {
@@ -53,6 +48,7 @@ function facts(space) {
   }
 }
 
+const percent = (share) => (share == null ? "–" : `${digits(100 * share)} %`);
 const count = (value) => (value < 1e6 ? value.toLocaleString("en") : `10${superscript(Math.floor(Math.log10(value)))}`);
 const superscript = (number) => String(number).replace(/./g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]);
 
@@ -65,7 +61,9 @@ function heat(table) {
   const widest = Math.max(...table.layers.map((layer) => layer.choices.length));
   const head = made("tr", "");
   head.append(made("th", "Layer", { scope: "col" }));
-  for (let i = 0; i < widest; i++) head.append(made("th", same ? names[i] : `${i + 1}.`, { scope: "col", class: "number" }));
+  for (let i = 0; i < widest; i++) {
+    head.append(made("th", same ? names[i] : `${i + 1}.`, { scope: "col", class: "number" }));
+  }
   document.getElementById("heat-head").append(head);
   for (const layer of table.layers) {
     const row = made("tr", "");
@@ -90,16 +88,34 @@ async function histogram(space) {
   const sorted = [...latency.value].sort((a, b) => a - b);
   const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
   document.getElementById("spread").textContent =
-    `Of ${SAMPLES.toLocaleString("en")} architectures with choices drawn evenly, the fastest takes ${digits(sorted[0])} ms, ` +
-    `half at most ${digits(at(0.5))} ms, the slowest ${digits(sorted.at(-1))} ms.`;
+    `Of ${SAMPLES.toLocaleString("en")} architectures with choices drawn evenly, ` +
+    `the fastest takes ${digits(sorted[0])} ms, half at most ${digits(at(0.5))} ms, ` +
+    `the slowest ${digits(sorted.at(-1))} ms.`;
   const width = (sorted.at(-1) - sorted[0]) / BINS || 1;
   const counts = new Array(BINS).fill(0);
   for (const value of sorted) counts[Math.min(BINS - 1, Math.floor((value - sorted[0]) / width))]++;
   draw("histogram", () => ({
     data: [{
-      type: "bar", x: counts.map((_, i) => sorted[0] + (i + 0.5) * width), y: counts, width, marker: { color: colour(0) },
+      type: "bar", x: counts.map((_, i) => sorted[0] + (i + 0.5) * width), y: counts, width,
+      marker: { color: colour(0) },
       hovertemplate: "%{y} architectures around %{x:.3~f} ms<extra></extra>",
     }],
-    layout: { bargap: 0, showlegend: false, xaxis: axis("Latency, ms"), yaxis: axis("Architectures", { rangemode: "tozero" }) },
+    layout: {
+      bargap: 0, showlegend: false, xaxis: axis("Latency, ms"), yaxis: axis("Architectures", { rangemode: "tozero" }),
+    },
   }));
+}
+
+try {
+  const space = await compiled();
+  status.textContent = "";
+  document.getElementById("name").textContent = space.name;
+  document.getElementById("description").textContent = space.description;
+  facts(space);
+  place.hidden = false;
+  heat(await ask(path("/lookup-table")));
+  await histogram(space);
+} catch (error) {
+  status.textContent = "";
+  complain(error);
 }

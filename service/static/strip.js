@@ -1,6 +1,6 @@
-// Takes the weights out of an ONNX file before it leaves the browser, as archgauge-client does: a pass over the protobuf
-// wire format with the field numbers of onnx.proto. Every level passes on only the fields that it knows. Tensors of more
-// than MAX_ELEMENTS elements keep name, type and shape and lose their data.
+// Takes the weights out of an ONNX file before it leaves the browser, as archgauge-client does: a pass over the
+// protobuf wire format with the field numbers of onnx.proto. Every level passes on only the fields that it knows.
+// Tensors of more than MAX_ELEMENTS elements keep name, type and shape and lose their data.
 
 const MAX_ELEMENTS = 256;
 const MAX_BYTES = 16 * MAX_ELEMENTS;
@@ -171,7 +171,9 @@ function constant(elements, dtype) {
   return [...encodedBytes(1, [name]), ...encodedBytes(5, content), ...encodedInt(20, 4)];
 }
 
-const table = (kept, rest) => new Map([...kept.map((number) => [number, keep]), ...Object.entries(rest).map(([n, pass]) => [Number(n), pass])]);
+const table = (kept, rest) => new Map([
+  ...kept.map((number) => [number, keep]), ...Object.entries(rest).map(([number, pass]) => [Number(number), pass]),
+]);
 
 // ValueInfoProto: 1 name, 2 type.
 const VALUE_INFO = table([1, 2], {});
@@ -180,7 +182,9 @@ const SPARSE = table([3], { 1: tensor, 2: tensor });
 const graph = nested(() => GRAPH), sparse = nested(() => SPARSE), valueInfo = nested(() => VALUE_INFO);
 // AttributeProto: 1 name, 2 f, 3 i, 4 s, 5 t, 6 g, 7 floats, 8 ints, 9 strings, 10 tensors, 11 graphs, 14 tp,
 // 15 type_protos, 20 type, 21 ref_attr_name, 22 sparse_tensor, 23 sparse_tensors.
-const ATTRIBUTE = table([1, 2, 3, 4, 7, 8, 9, 14, 15, 20, 21], { 5: tensor, 6: graph, 10: tensor, 11: graph, 22: sparse, 23: sparse });
+const ATTRIBUTE = table([1, 2, 3, 4, 7, 8, 9, 14, 15, 20, 21], {
+  5: tensor, 6: graph, 10: tensor, 11: graph, 22: sparse, 23: sparse,
+});
 // NodeProto: 1 input, 2 output, 3 name, 4 op_type, 5 attribute, 7 domain, 8 overload.
 const NODE = table([1, 2, 3, 4, 7, 8], { 5: attribute });
 const node = nested(() => NODE);

@@ -127,7 +127,7 @@ def test_units_and_ages() -> None:
 def test_commands_quote_what_strangers_wrote() -> None:
     evil = "a'; rm -rf ~; '/../$(reboot).onnx"
     request = {"architecture": {"format": "onnx"}, "name": evil, "targets": ["my board"], "dims": {"s": 4}}
-    words = shlex.split(commands.curl(request, evil, "http://h"))
+    words = shlex.split(commands.curl(request, evil, "http://h").replace("\\\n", ""))
     assert words[:2] == ["curl", "--data-binary"] and len(words) == 4
     assert "target=my+board" in words[3] and "dim=s%3D4" in words[3] and "/" not in words[2]
     code = commands.python(request, evil, "http://h")

@@ -33,12 +33,14 @@ def test_models_are_compared_and_the_front_is_marked(page: Page) -> None:
     expect(rows).to_have_count(3)
     page.get_by_role("link", name="Remove ShuffleNet").click()
     expect(rows).to_have_count(2)
+    assert page.get_by_label("accuracy, % of AlexNet").input_value() == "99.5"
 
 
 def test_models_are_added_to_a_comparison(page: Page) -> None:
     page.goto("/")
     for name in ("SqueezeNet", "ShuffleNet"):
         page.get_by_role("button", name=name, exact=True).click()
+    page.get_by_label("Memory").fill("0.5")
     page.get_by_role("button", name="Predict", exact=True).click()
     page.wait_for_url(re.compile(r"/compare\?p="))
     page.get_by_role("button", name="ZFNet-512", exact=True).click()
@@ -48,6 +50,7 @@ def test_models_are_added_to_a_comparison(page: Page) -> None:
     page.get_by_role("button", name="Add", exact=True).click()
     rows = page.get_by_role("region", name="Models and targets").locator("tbody tr")
     expect(rows).to_have_count(4)
+    assert page.get_by_text("misses the budget").count() == 4  # the budget came along
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     assert download.value.suggested_filename == "comparison.csv"

@@ -14,12 +14,25 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from graphs.light_models import light_models
+from service import examples_spaces
 from service.examples import TINY_GRAPH
 
 #: A name that does something wherever it is not escaped.
 HOSTILE = "\"><img src=x onerror=alert(1)><script>alert(2)</script>'`{{7*7}}"
 
-PAGES = ("predict", "prediction", "compare", "compare_empty", "targets", "target", "sign_in", "error", "api")
+PAGES = (
+    "predict",
+    "prediction",
+    "compare",
+    "compare_empty",
+    "targets",
+    "target",
+    "spaces",
+    "space",
+    "sign_in",
+    "error",
+    "api",
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +49,13 @@ def addresses(dashboard: str) -> Iterator[dict[str, str]]:
         hostile = http.post("/v1/predictions", json=body).json()["id"]
         query = {"target": both, "detail": "kernels", "name": "ResNet-50"}
         resnet = http.post("/v1/predictions/onnx", params=query, content=light_models()["ResNet-50"].read_bytes())
+        described = {**examples_spaces.SPACE, "description": HOSTILE}
+        space = http.post("/v1/search-spaces", json={"space": described, "batch_size": 1}).json()["id"]
         compare = f"/compare?p={hostile}&p={resnet.json()['id']}&v=1&v=2&label=%22%3E%3Cimg%20src%3Dx%3E"
     yield {
         "predict": "/", "prediction": f"/predictions/{hostile}?ms=1&mj=1&mb=1&kernels=all", "compare": compare,
         "compare_empty": "/compare", "targets": "/targets", "target": f"/targets/{both[0]}", "sign_in": "/sign-in",
+        "spaces": "/search-spaces", "space": f"/search-spaces/{space}",
         "error": "/predictions/%3Cimg%20src%3Dx%3E", "api": "/docs",
     }  # fmt: skip
 
