@@ -56,9 +56,8 @@ class Catalogue:
     def snapshot(self) -> Snapshot:
         with self._lock:
             age_s = time.monotonic() - self._read_at
-            if self._snapshot is None or age_s > 2 * self._refresh_s:
-                with self._refreshing:
-                    self._read()
+            if self._snapshot is None or (age_s > 2 * self._refresh_s and not self._refreshing.locked()):
+                self._read()
             elif age_s > self._refresh_s and self._refreshing.acquire(blocking=False):
                 threading.Thread(target=self._read_beside, name="catalogue", daemon=True).start()
             assert self._snapshot is not None
