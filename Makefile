@@ -11,13 +11,14 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 REQUIRED := $(shell cat pyproject.toml client/pyproject.toml | cksum | cut -d ' ' -f 1)
 READY := $(VENV)/.ready-$(REQUIRED)
 
-.PHONY: help setup demo test bench lint format clean
+.PHONY: help setup demo test bench accuracy lint format clean
 
 help:
 	@echo "make setup   create $(VENV) with everything (the other targets do it by themselves)"
 	@echo "make demo    profile this CPU, predict nine real networks over HTTP, measure them, compare (4 minutes)"
 	@echo "make test    all tests, linters and type checks included"
 	@echo "make bench   how long predicting takes, and where the time goes"
+	@echo "make accuracy  how right predictions are: splits, regressors, real models (an hour and a half, leave the machine alone)"
 	@echo "make lint    ruff, mypy and the import rules alone"
 
 setup: $(READY)
@@ -41,7 +42,11 @@ test: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.serving
 	@$(BIN)/python -m benchmarks.inserting
+
+accuracy: $(READY)
+	@$(BIN)/python -m benchmarks.accuracy run build/accuracy
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -33,7 +33,7 @@ def _accuracy(report: Mapping[str, Any]) -> list[str]:
     accuracy, kernels = report.get("accuracy") or {}, report.get("kernels") or {}
     if kernels.get("mape") is not None:
         lines.append(
-            f"kernels of shapes left out of training: MAPE {percent(kernels['mape'])} weighted by time, "
+            f"kernels of families left out of training: MAPE {percent(kernels['mape'])} weighted by time, "
             f"median {percent(kernels['median_ape'])}"
         )
     if accuracy:

@@ -27,6 +27,8 @@ _KEPT = 0.15
 #: What is believed before anything is measured, and how firmly (standard deviations; the first relative).
 _PRIOR_PROFILER_US, _PRIOR_PROFILER_SD = 1.5, 2.0
 _PRIOR_SCALE_SD = 0.1
+#: What a call of the runtime costs besides its kernels; without it, large networks would say what small ones pay.
+_PRIOR_CONSTANT_US, _PRIOR_CONSTANT_SD = 15.0, 20.0
 
 #: Relative error of a whole model that is to be expected of the form itself.
 _ERROR = 0.02
@@ -122,6 +124,9 @@ def _linear(sums: Floats, wholes: Floats, bare: Composition, terms: frozenset[st
         if "scale" in terms:
             normal[0, 0] += 1.0 / _PRIOR_SCALE_SD**2
             right[0] += 1.0 / _PRIOR_SCALE_SD**2
+        if "constant" in terms:
+            normal[-1, -1] += 1.0 / _PRIOR_CONSTANT_SD**2
+            right[-1] += _PRIOR_CONSTANT_US / _PRIOR_CONSTANT_SD**2
         solution = np.linalg.solve(normal, right)
         if "constant" in terms and solution[-1] < 0.0:
             terms = terms - {"constant"}
@@ -131,4 +136,7 @@ def _linear(sums: Floats, wholes: Floats, bare: Composition, terms: frozenset[st
         constant = float(solution[-1]) if "constant" in terms else 0.0
     residuals = (scale * sums + constant) / wholes - 1.0
     loss = float(np.sum(np.log1p((residuals / (2.0 * _ERROR)) ** 2)) * 2.0)
-    return replace(bare, scale=scale, constant_us=constant), loss + ((scale - 1.0) / _PRIOR_SCALE_SD) ** 2
+    loss += ((scale - 1.0) / _PRIOR_SCALE_SD) ** 2
+    if "constant" in terms:
+        loss += ((constant - _PRIOR_CONSTANT_US) / _PRIOR_CONSTANT_SD) ** 2
+    return replace(bare, scale=scale, constant_us=constant), loss

@@ -16,10 +16,15 @@ _LISTED = 14
 Row = Mapping[str, Any]
 
 
+#: What stands above this line of a page is written by hand and stays.
+MARKER = "<!-- what follows is written by the benchmark -->"
+
+
 def write(runs: Sequence[Run], output: Path) -> None:
-    """The page and its pictures beside it."""
+    """The page below its hand-written part, and its pictures beside it."""
+    above = output.read_text().partition(MARKER)[0].rstrip() if output.exists() else "# Accuracy"
     drawn = [picture for run in runs[:1] for picture in pictures.draw(run, output.parent / "images")]
-    parts = [text(runs)]
+    parts = [above, MARKER, text(runs)]
     for file, caption in drawn:
         parts.append(f"![{caption}](images/{file.name})")
     output.write_text("\n\n".join(parts) + "\n")
