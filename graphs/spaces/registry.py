@@ -14,6 +14,7 @@ from graphs.spaces import (
     compact,
     decoders,
     dense,
+    fused,
     hybrid,
     language,
     levit,
@@ -28,6 +29,7 @@ from graphs.spaces import (
 from graphs.spaces.builder import GraphBuilder, TooLarge
 from graphs.spaces.draw import Draw
 from graphs.spaces.dynamic_quantisation import quantise_dynamically
+from graphs.spaces.half import to_half
 from graphs.spaces.quantisation import quantise
 from graphs.spaces.references import is_reference
 from graphs.spaces.style import Exporter, draw_style, for_quantising, for_quantising_products
@@ -37,7 +39,10 @@ from graphs.validation import validate
 Build = Callable[[GraphBuilder, Draw], str]
 
 #: A network is drawn again until its estimated work (floating-point operations) is in this range.
-WORK = (0.3e9, 6e9)
+WORK = (0.1e9, 6e9)
+
+#: The same for families that are known for their smallness: searches for phones ask for networks of a millisecond.
+LIGHT_WORK = (0.02e9, 6e9)
 
 #: The same for families that are known for their size.
 HEAVY_WORK = (0.8e9, 1.1e10)
@@ -49,11 +54,12 @@ INT8_WORK = 0.3
 MAX_WEIGHTS = 45_000_000
 
 #: Suffixes: the depths of the papers; quantised to eight bits; activations quantised on the way, or weights alone
-#: quantised (to four or eight bits).
+#: quantised (to four or eight bits); in half precision.
 WHOLE = "-whole"
 INT8 = "-int8"
 DYNAMIC = "-dynamic"
 WEIGHTS = "-weights"
+FP16 = "-fp16"
 
 _ATTEMPTS = 300
 _CAFFE: tuple[Exporter, ...] = ("torchscript", "dynamo", "keras", "caffe2")
@@ -76,13 +82,14 @@ class Family:
     whole: bool = False
     work: tuple[float, float] = WORK
     max_weights: int = MAX_WEIGHTS
-    precision: Literal["fp32", "int8"] = "fp32"
+    precision: Literal["fp32", "int8", "fp16"] = "fp32"
     quantised: Literal["static", "dynamic", "weights"] = "static"
 
     @property
     def stem(self) -> str:
         """The name without its suffixes: ``resnet`` for ``resnet-whole-int8``."""
-        return self.name.removesuffix(INT8).removesuffix(DYNAMIC).removesuffix(WEIGHTS).removesuffix(WHOLE)
+        stem = self.name.removesuffix(INT8).removesuffix(FP16)
+        return stem.removesuffix(DYNAMIC).removesuffix(WEIGHTS).removesuffix(WHOLE)
 
     def sample(self, seed: int) -> Graph:
         """The network with this seed: static, inferred, neither tiny nor huge, and none of the references."""
@@ -102,7 +109,9 @@ class Family:
             if b.work < low:
                 continue
             graph = b.finish(output)
-            graph = _checked(_QUANTISERS[self.quantised](graph, draw) if self.precision == "int8" else graph)
+            if self.precision != "fp32":
+                graph = to_half(graph) if self.precision == "fp16" else _QUANTISERS[self.quantised](graph, draw)
+            graph = _checked(graph)
             if not is_reference(graph):
                 return graph
         raise RuntimeError(f"{_ATTEMPTS} draws of {self.name}:{seed} were all too large or too small")
@@ -132,18 +141,21 @@ _PUBLISHED: list[Family] = [
     *_family("stages", _MODERN, stages.darknet, stages.csp, stages.aggregation),
     *_family("stages", _TORCH, stages.multi_resolution),
     *_family("dense", _CAFFE, dense.densenet),
-    *_family("dense", _MODERN, dense.one_shot_aggregation, dense.nasbench201, dense.cells),
-    *_family("mobile", _CAFFE, mobile.mobilenet),
-    *_family("mobile", _MODERN, mobile.mbconv, mobile.fused_mbconv, mobile.mixed_kernels, mobile.lcnet),
-    *_family("compact", _CAFFE, compact.shufflenet),
-    *_family("compact", _MODERN, compact.shufflenet_v2, compact.ghostnet),
-    *_family("compact", _TORCH, compact.reparameterised, compact.star, compact.partial_convolution),
+    *_family("dense", _MODERN, dense.one_shot_aggregation),
+    *_family("dense", _MODERN, dense.nasbench201, dense.cells, work=LIGHT_WORK),
+    *_family("mobile", _CAFFE, mobile.mobilenet, work=LIGHT_WORK),
+    *_family("mobile", _MODERN, mobile.mbconv, mobile.fused_mbconv, mobile.mixed_kernels, work=LIGHT_WORK),
+    *_family("mobile", _MODERN, mobile.lcnet, work=LIGHT_WORK),
+    *_family("compact", _CAFFE, compact.shufflenet, work=LIGHT_WORK),
+    *_family("compact", _MODERN, compact.shufflenet_v2, compact.ghostnet, work=LIGHT_WORK),
+    *_family("compact", _TORCH, compact.reparameterised, compact.star, compact.partial_convolution, work=LIGHT_WORK),
     *_family("transformer", _MODERN, transformers.vit, transformers.mixer),
     *_family("transformer", _TORCH, transformers.swin, transformers.pyramid),
     *_family("hybrid", _TORCH, hybrid.convnext, hybrid.poolformer, hybrid.mobilevit, hybrid.edgenext, levit.levit),
     *_family("hybrid", _MODERN, hybrid.convmixer, hybrid.conv_attention),
     *_family("language", _MODERN, language.bert, language.recurrent),
     *_family("language", _TORCH, language.gpt, language.llama, language.t5, language.decoding),
+    *_family("language", _TORCH, fused.bert_fused, fused.decoder_fused, fused.standard_attention),
     *_family("decoder", _MODERN, decoders.unet, decoders.segmentation, decoders.detector, decoders.super_resolution),
     *_family("decoder", _TORCH, decoders.stylisation, decoders.generator, decoders.autoencoder),
     *_family("signal", _TORCH, signals.keywords, signals.waveform, signals.dilated_series, signals.conformer),
@@ -165,6 +177,11 @@ _QUANTISED = (
     "mobilevit", "convnext", "unet", "segmentation", "detector", "convolutions", "fully-connected",
 )  # fmt: skip
 
+#: What people convert to half precision and then run on a processor too.
+_HALVED = (
+    "resnet", "mobilenet", "mbconv", "convnext", "darknet", "vit", "swin", "bert", "gpt", "llama", "unet", "detector",
+)  # fmt: skip
+
 
 #: What people quantise while it runs, and of what they quantise the weights alone.
 _DYNAMIC = (
@@ -176,7 +193,7 @@ _WEIGHT_ONLY = ("bert", "gpt", "llama", "t5", "decoding", "vit", "products")
 
 def _deeper(work: tuple[float, float]) -> tuple[float, float]:
     """The range for whole networks."""
-    return 2 * work[0], 2.3 * work[1]
+    return work[0], 2.3 * work[1]
 
 
 def _register() -> dict[str, Family]:
@@ -188,6 +205,10 @@ def _register() -> dict[str, Family]:
             if source in families:
                 family = families[source]
                 families[source + INT8] = replace(family, name=source + INT8, precision="int8", exporters=_TORCH)
+    for name in _HALVED:
+        for source in (name, name + WHOLE):
+            family = families[source]
+            families[source + FP16] = replace(family, name=source + FP16, precision="fp16", exporters=_TORCH)
     for names, suffix, quantised in ((_DYNAMIC, DYNAMIC, "dynamic"), (_WEIGHT_ONLY, WEIGHTS, "weights")):
         for source in (form for name in names for form in (name, name + WHOLE) if form in families):
             name = source + suffix + INT8
