@@ -54,7 +54,7 @@ def addresses(dashboard: str) -> Iterator[dict[str, str]]:
         compare = f"/compare?p={hostile}&p={resnet.json()['id']}&v=1&v=2&label=%22%3E%3Cimg%20src%3Dx%3E"
     yield {
         "predict": "/", "prediction": f"/predictions/{hostile}?ms=1&mj=1&mb=1&kernels=all", "compare": compare,
-        "compare_empty": "/compare", "targets": "/targets", "target": f"/targets/{both[0]}", "sign_in": "/sign-in",
+        "compare_empty": "/compare", "targets": "/targets", "target": f"/targets/{both[1]}", "sign_in": "/sign-in",
         "spaces": "/search-spaces", "space": f"/search-spaces/{space}",
         "error": "/predictions/%3Cimg%20src%3Dx%3E", "api": "/docs",
     }  # fmt: skip
@@ -88,7 +88,7 @@ def test_hostile_names_are_only_text(
     page.wait_for_load_state("networkidle")
     assert page.locator("img[src=x]").count() == 0
     assert "49" not in page.title()
-    if name in ("predict", "prediction", "compare", "targets"):
+    if name in ("predict", "prediction", "compare", "targets", "target", "space"):
         assert "<img src=x onerror=alert(1)>" in page.inner_text("main")
 
 
