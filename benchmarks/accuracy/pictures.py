@@ -79,7 +79,9 @@ def _intervals(run: Run, axes: Any) -> bool:
             coverages = found["wholes"]["interval_coverages"]
             axes.plot([100 * float(c) for c in coverages], [100 * s for s in coverages.values()], "o-", label=label)
             drawn = True
+    if not drawn:
+        return False
     axes.plot([50, 100], [50, 100], color="0.6", lw=0.8, zorder=0)
     axes.set(xlabel="stated confidence, %", ylabel="measurements inside, %")
     axes.legend(frameon=False)
-    return drawn
+    return True
