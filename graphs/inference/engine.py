@@ -51,9 +51,11 @@ def infer(graph: Graph, *, fold: bool = True) -> Graph:
     """A graph with the static types of all tensors, in which only what depends on the inputs is computed.
 
     Input types must be static (see `bind`). A node all of whose inputs are constants becomes a parameter, and so
-    does the shape of anything; nodes that nothing needs disappear. Without ``fold`` all nodes stay: what a runtime has
-    not folded, it computes in every run. Raises InvalidGraph where shapes do not fit, MissingValue where the value of
-    a constant decides a shape but is not known, UnsupportedOperator.
+    does the shape of anything; what is needed no more then disappears. Without ``fold`` all nodes stay: what a runtime
+    has not folded, it computes in every run.
+
+    Raises InvalidGraph where shapes do not fit, MissingValue where the value of a constant decides a shape but is not
+    known, UnsupportedOperator.
     """
     inference = _Inference(graph, fold=fold)
     for name in graph.inputs:
@@ -199,8 +201,8 @@ class _Inference:
         return self.parameters[node.inputs[0]].fill if node.kind in _REARRANGING else None
 
     def result(self) -> Graph:
-        """The finished graph without what nobody needs."""
-        needed = set(self.graph.outputs)
+        """The finished graph without what is needed no more."""
+        needed = {*self.graph.outputs, *self._ends()}
         kept = []
         for node in reversed(self.nodes):
             if not (self.fold and needed.isdisjoint(node.outputs)):
@@ -212,6 +214,13 @@ class _Inference:
         types = {name: t for name, t in self.types.items() if name in wanted}
         graph = self.graph
         return Graph(graph.name, dict(graph.opset), list(graph.inputs), list(graph.outputs), parameters, kept, types)
+
+    def _ends(self) -> list[str]:
+        """Outputs that nothing in the graph as it was given reads: runtimes compute them all the same."""
+        read = {*self.graph.outputs, *bodies_read(self.graph.nodes)}
+        for node in self.graph.nodes:
+            read.update(node.inputs)
+        return [n.outputs[0] for n in self.graph.nodes if n.outputs and read.isdisjoint(n.outputs)]
 
 
 def _small(parameter: Parameter) -> Parameter:

@@ -20,12 +20,13 @@ from graphs.lowering.passes import (
     LEVEL_3,
     Pass,
 )
-from graphs.lowering.precision import insert_casts
+from graphs.lowering.precision import convert_constants, insert_casts
 from graphs.lowering.profile import LoweringProfile
 from graphs.lowering.requirements import require_kernels, require_opset
 from graphs.lowering.rewriter import Rewriter
 from graphs.lowering.shape_fusions import merge_equal, split_picks
 from graphs.lowering.transposes import move_transposes
+from graphs.lowering.uncertain import uncertain_tensors
 
 __all__ = ["LoweringProfile", "lower", "optimise"]
 
@@ -36,6 +37,7 @@ def optimise(graph: Graph, profile: LoweringProfile) -> Graph:
     """``graph`` as the runtime executes it, one node per kernel; the argument (inferred, static) is left as it is."""
     require_opset(graph, profile)
     r = Rewriter(graph)
+    r.uncertain = uncertain_tensors(graph)
     quantised = qdq_passes.is_quantised(r)
     if quantised:
         qdq_passes.apply_all(r, qdq_passes.AT_FIRST, profile)
@@ -49,6 +51,8 @@ def optimise(graph: Graph, profile: LoweringProfile) -> Graph:
         r.sort()
         to_channels_last(r)
     _apply(r, LEVEL_3, profile)
+    if r.lasting:
+        convert_constants(r)
     r.drop_unused()
     return r.finish()
 
@@ -67,7 +71,8 @@ def _assign(r: Rewriter, profile: LoweringProfile) -> Rewriter:
     graph = r.finish()
     expanded = expand_functions(graph, table)
     if expanded is not graph:
-        r = Rewriter(expanded)
+        uncertain, r = r.uncertain, Rewriter(expanded)
+        r.uncertain = uncertain
     insert_casts(r, table)
     require_kernels(r, table, profile)
     return r

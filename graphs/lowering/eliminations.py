@@ -61,7 +61,9 @@ def eliminate_cast_pair(r: Rewriter, node: Node) -> None:
 
 def eliminate_expand(r: Rewriter, node: Node) -> None:
     """An expansion to the shape that the tensor has."""
-    if r.is_constant(node.inputs[1]) and r.shape(node.inputs[0]) == r.shape(node.outputs[0]):
+    if node.inputs[0] in r.uncertain or not r.is_constant(node.inputs[1]):
+        return
+    if r.shape(node.inputs[0]) == r.shape(node.outputs[0]):
         _skip(r, node)
 
 

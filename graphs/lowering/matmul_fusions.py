@@ -57,7 +57,7 @@ def fuse_matmul_add(r: Rewriter, node: Node) -> None:
     if add is None or add.op != "Add" or r.dtype(node.inputs[0]) not in _FLOATS:
         return
     a, b = r.shape(node.inputs[0]), r.shape(node.inputs[1])
-    if len(b) != 2 or not a:
+    if len(b) != 2 or not a or node.inputs[0] in r.uncertain:
         return
     bias = add.inputs[1] if add.inputs[0] == node.outputs[0] else add.inputs[0]
     shape, matrix = r.shape(bias), len(a) == 2
@@ -78,7 +78,10 @@ def fuse_matmul_add(r: Rewriter, node: Node) -> None:
     r.remove(node, add)
     flat_shape, product_shape = r.int_constant((m, b[0])), r.int_constant((*a[:-1], n))
     r.incomparable.update((flat_shape, product_shape))
-    r.add(Node("Reshape", [left, flat_shape], [flat], {}, "", f"{node.name}_in", origin))
+    if r.is_constant(left):
+        flat = r.constant(t=r.types[flat], hint="gemm_input")
+    else:
+        r.add(Node("Reshape", [left, flat_shape], [flat], {}, "", f"{node.name}_in", origin))
     r.add(Node("Gemm", [flat, right, bias], [product], {}, "", node.name, origin))
     r.add(Node("Reshape", [product, product_shape], [output], {}, "", f"{node.name}_out", origin))
 
@@ -151,6 +154,8 @@ def fuse_matmul_transposes(r: Rewriter, node: Node) -> None:
     inputs, found = list(node.inputs), []
     for index, name in ((0, "transA"), (1, "transB")):
         before = r.producer(node.inputs[index])
+        if before is not None and before.op == "Cast":
+            before = _exchanged(r, before)
         if before is not None and _swaps_last_two(r, before):
             inputs[index] = before.inputs[0]
             attributes[name] = 1 - int(bool(attributes.get(name, 0)))
@@ -162,6 +167,19 @@ def fuse_matmul_transposes(r: Rewriter, node: Node) -> None:
     for before in found:
         if r.alive(before) and not r.users(before.outputs[0]):
             r.remove(before)
+
+
+def _exchanged(r: Rewriter, cast: Node) -> Node | None:
+    """Transpose then Cast, in the other order: the Transpose, which now gives what the Cast gave."""
+    before = r.producer(cast.inputs[0])
+    if before is None or r.sole_user(before) is not cast or r.sole_user(cast) is None or not _swaps_last_two(r, before):
+        return None
+    source, made = before.inputs[0], cast.outputs[0]
+    t = TensorType(r.dtype(made), r.shape(source))
+    r.remove(before, cast)
+    inner = r.tensor(t, "cast")
+    r.add(Node("Cast", [source], [inner], dict(cast.attributes), "", cast.name, cast.origin))
+    return r.add(Node("Transpose", [inner], [made], dict(before.attributes), "", before.name, before.origin))
 
 
 def _swaps_last_two(r: Rewriter, node: Node) -> bool:

@@ -1,6 +1,7 @@
 """Layer norms that exporters spell out, and the additions before them.
 
-After onnxruntime's LayerNormFusion, SimplifiedLayerNormFusion and SkipLayerNormFusion (core/optimizer, 1.31).
+After onnxruntime's LayerNormFusion, SimplifiedLayerNormFusion, SkipLayerNormFusion and BiasSkipLayerNormFusion
+(core/optimizer, 1.31).
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ def fuse_layer_norm(r: Rewriter, node: Node) -> None:
     """(x − mean) / √(mean((x − mean)²) + ε) · γ + β; starts at the first ReduceMean."""
     x = node.inputs[0]
     subs = r.users(node.outputs[0])
-    if not subs or len(subs) > 2 or any(s.op != "Sub" or s.inputs[0] != x for s in subs) or not _reduces_last(r, node):
+    if (
+        _is_cast(r, x)
+        or not subs
+        or len(subs) > 2
+        or any(s.op != "Sub" or s.inputs[0] != x for s in subs)
+        or not _reduces_last(r, node)
+    ):
         return
     div = next((u for s in subs for u in r.users(s.outputs[0]) if u.op == "Div"), None)
     if div is None or r.gives_output(node):
@@ -69,20 +76,32 @@ def fuse_standard_layer_norm(r: Rewriter, node: Node) -> None:
 
 
 def _squares(r: Rewriter, node: Node) -> bool:
-    if node.op == "Mul":
-        return node.inputs[0] == node.inputs[1]
-    return r.scalar(node.inputs[1]) == 2.0
+    """The exponent of a Pow is taken on trust, unless a Cast makes it."""
+    return not _is_cast(r, node.inputs[1]) if node.op == "Pow" else node.inputs[0] == node.inputs[1]
+
+
+def _is_cast(r: Rewriter, tensor: str) -> bool:
+    maker = r.producer(tensor)
+    return maker is not None and maker.op == "Cast"
 
 
 def _vector(r: Rewriter, tensor: str) -> bool:
-    return r.is_constant(tensor) and len(r.shape(tensor)) == 1
+    """One number per feature, constant or computed."""
+    return len(r.shape(tensor)) == 1
+
+
+def _is_two(r: Rewriter, tensor: str) -> bool:
+    """Whether a constant is 2, if need be through its cast."""
+    maker = r.producer(tensor)
+    source = maker.inputs[0] if maker is not None and maker.op == "Cast" else tensor
+    return r.scalar(source) == 2.0
 
 
 def fuse_rms_norm(r: Rewriter, node: Node) -> None:
     """x / √(mean(x²) + ε) · γ; starts at Pow. The form with Reciprocal stays as it is."""
     x = node.inputs[0]
     mean = r.sole_user(node)
-    if mean is None or mean.op != "ReduceMean" or r.scalar(node.inputs[1]) != 2.0 or not _reduces_last(r, mean):
+    if mean is None or mean.op != "ReduceMean" or not _is_two(r, node.inputs[1]) or not _reduces_last(r, mean):
         return
     add = r.sole_user(mean)
     sqrt = r.sole_user(add) if add is not None and add.op == "Add" else None
@@ -93,8 +112,12 @@ def fuse_rms_norm(r: Rewriter, node: Node) -> None:
     if scaled is None or scaled.op != "Mul":
         return
     gamma = scaled.inputs[1] if scaled.inputs[0] == div.outputs[0] else scaled.inputs[0]
-    if _vector(r, gamma):
+    cast, factor = r.producer(node.inputs[1]), r.producer(gamma)
+    # With the exponent and the factor both behind casts of constants the runtime does not see it.
+    if _vector(r, gamma) and not (cast is not None and factor is not None and id(factor) in r.lasting):
         r.fuse([node, mean, add, sqrt, div, scaled], "SimplifiedLayerNormalization", [x, gamma], "", {"axis": -1})
+        if cast is not None and not r.edges(cast):
+            r.remove(cast)
 
 
 def fuse_skip_layer_norm(r: Rewriter, node: Node) -> None:
@@ -115,6 +138,25 @@ def fuse_skip_layer_norm(r: Rewriter, node: Node) -> None:
             nodes.insert(0, before)
             break
     r.fuse(nodes, "SkipLayerNormalization", inputs, "com.microsoft")
+
+
+def fuse_bias_skip_layer_norm(r: Rewriter, node: Node) -> None:
+    """A bias between a MatMul and SkipLayerNormalization joins it; starts at SkipLayerNormalization."""
+    if len(node.inputs) != 4:
+        return
+    for index in (0, 1):
+        add = r.producer(node.inputs[index])
+        if add is None or add.op != "Add" or r.sole_user(add) is not node:
+            continue
+        for product, bias in (add.inputs, add.inputs[::-1]):
+            maker = r.producer(product)
+            if maker is None or maker.kind != "MatMul":
+                continue
+            if r.is_constant(bias) and r.shape(bias) == r.shape(node.inputs[2]):
+                inputs = [*node.inputs, bias]
+                inputs[index] = product
+                r.fuse([add, node], "SkipLayerNormalization", inputs, "com.microsoft", dict(node.attributes))
+                return
 
 
 def _adds_bias(r: Rewriter, node: Node) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from graphs.interruption import checkpoint
 from graphs.ir import Node
 from graphs.lowering import (
     activations,
@@ -43,6 +44,7 @@ class Pass:
     def apply(self, r: Rewriter) -> None:
         rules = self.rules
         for node in [n for n in r.nodes if n.kind in rules]:
+            checkpoint()
             for rule in rules[node.kind] if r.alive(node) else ():
                 if r.alive(node):
                     rule(r, node)
@@ -96,6 +98,10 @@ LEVEL_2_AFTER_SPLITS: tuple[Pass, ...] = (
     Pass("matmul transposes", _rules(matmul_fusions.fuse_matmul_transposes, "MatMul", "com.microsoft.FusedMatMul")),
     Pass("bias gelu", _rules(activations.fuse_bias_gelu, "Add")),
     Pass("skip layer norm", _rules(norm_fusions.fuse_skip_layer_norm, "LayerNormalization")),
+    Pass(
+        "bias skip layer norm",
+        _rules(norm_fusions.fuse_bias_skip_layer_norm, "com.microsoft.SkipLayerNormalization"),
+    ),
     Pass("fast gelu", _rules(activations.fuse_fast_gelu, "Tanh")),
     Pass("quick gelu", _rules(activations.fuse_quick_gelu, "Sigmoid")),
     Pass("matmul scale", _rules(matmul_fusions.fuse_matmul_scale, "MatMul", "com.microsoft.FusedMatMul")),

@@ -15,7 +15,10 @@ _HALF, _SINGLE = "float16", "float32"
 
 
 def insert_casts(r: Rewriter, table: KernelTypes) -> None:
-    """Cast around nodes without a float16 kernel, then drop the casts that meet."""
+    """Cast around nodes without a float16 kernel, then drop the casts that meet.
+
+    The casts of constants stay to the end, even if a fusion takes away all that reads them.
+    """
     inserted: set[int] = set()
     if any(t.dtype == _HALF for t in r.types.values()):
         _share_constants(r)
@@ -27,7 +30,8 @@ def insert_casts(r: Rewriter, table: KernelTypes) -> None:
                 _run_in_single(r, node, singles, inserted)
     r.sort()
     _drop_duplicates(r, inserted)
-    _convert_constants(r)
+    convert_constants(r)
+    r.lasting.update({id(n): n for n in r.nodes if id(n) in inserted and r.is_constant(n.inputs[0])})
 
 
 #: Constants of up to this many elements are one constant if they are equal.
@@ -57,15 +61,20 @@ def _dtypes(r: Rewriter, tensors: list[str]) -> list[str]:
     return [r.dtype(t) for t in tensors if t]
 
 
+#: Operators of any number of inputs, of which the runtime looks at the first alone.
+_VARIADIC = frozenset({"Concat", "Max", "Min", "Sum", "Mean"})
+
+
 def _give_up_isolated(r: Rewriter, table: KernelTypes, lacking: set[int]) -> None:
     """A node with a float16 kernel runs in float32 too if all nodes around it do."""
     for node in r.nodes:
         if id(node) in lacking or _has_body(node) or r.gives_output(node):
             continue
         makers = [p for t in node.inputs if t and (p := r.producer(t)) is not None]
-        if not makers or _HALF not in _dtypes(r, node.inputs) or _HALF not in _dtypes(r, node.outputs):
+        looked_at = node.inputs[:1] if node.op in _VARIADIC else node.inputs
+        if not makers or _HALF not in _dtypes(r, looked_at) or _HALF not in _dtypes(r, node.outputs):
             continue
-        before = [p for t in node.inputs if t and r.dtype(t) == _HALF and (p := r.producer(t)) is not None]
+        before = [p for t in looked_at if t and r.dtype(t) == _HALF and (p := r.producer(t)) is not None]
         after = [u for t in node.outputs if t and r.dtype(t) == _HALF for u in r.users(t)]
         if all(id(n) in lacking for n in (*before, *after)) and _has_single(r, table, node):
             lacking.add(id(node))
@@ -147,8 +156,8 @@ def _drop_duplicates(r: Rewriter, inserted: set[int]) -> None:
             r.remove(node)
 
 
-def _convert_constants(r: Rewriter) -> None:
-    """A cast of a float16 constant for a single reader is done once, ahead of time."""
+def convert_constants(r: Rewriter) -> None:
+    """A cast of a float16 constant for a single reader is done once, ahead of time; also for the last one left."""
     for node in [n for n in r.nodes if n.op == "Cast" and r.is_constant(n.inputs[0])]:
         user = r.sole_user(node)
         if user is None or (r.dtype(node.inputs[0]), r.dtype(node.outputs[0])) != (_HALF, _SINGLE):

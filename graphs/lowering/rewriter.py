@@ -40,6 +40,9 @@ class Rewriter:
         for node in self.graph.nodes:
             node.origin = node.origin or (node.name,)
             self._link(node)
+        for node in self.graph.nodes:
+            if not self.edges(node) and not self.gives_output(node):
+                self.lasting[id(node)] = node
 
     # --- looking ---
 
