@@ -97,10 +97,10 @@ def _predictor(data_dir: Path, temporary: Path) -> Predictor:
                 pass
     click.echo(f"No predictor in {data_dir}: profiling for {PROFILE_S:.0f} s.", err=True)
     with open_store(temporary) as store:
-        return _profiled(store)
+        return profile_here(store)
 
 
-def _profiled(store: Store) -> Predictor:
+def profile_here(store: Store) -> Predictor:
     with progress("Profiling") as report:
         made = profile(store, threads=1, budget_s=PROFILE_S, report=report)
     with progress("Training") as report:
@@ -108,4 +108,5 @@ def _profiled(store: Store) -> Predictor:
     return Predictor.load(store.predictor_folder(training.predictor))
 
 
-main()
+if __name__ == "__main__":
+    main()

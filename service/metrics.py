@@ -8,12 +8,15 @@ all.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 #: Seconds: steps of about a factor of two from half a millisecond on.
 _BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -29,6 +32,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
         given: Any = {"namespace": "archgauge", "registry": self._registry}
         self._requests = Counter("http_requests", "Requests answered.", ("method", "route", "status"), **given)
         self._request_s = Histogram(
@@ -52,7 +56,6 @@ class Metrics:
         self._estimates = Counter(
             "kernel_estimates", "Kernels asked for, by where the answer was.", ("found",), **given
         )
-        self._answers = Counter("answers", "Whole answers asked for, by where they were.", ("found",), **given)
         live: Any = {**given, "multiprocess_mode": "livesum"}
         self.waiting = Gauge("queue_waiting", "Pieces of work that wait for a thread.", **live)
         self.running = Gauge("queue_running", "Pieces of work that threads do.", **live)
@@ -86,23 +89,43 @@ class Metrics:
         self._estimates.labels("memory").inc(remembered)
         self._estimates.labels("regressors").inc(computed)
 
-    def answered(self, remembered: bool) -> None:
-        """A whole answer was found in memory, or not."""
-        self._answers.labels("memory" if remembered else "nowhere").inc()
-
     @staticmethod
     def jobs_text(counts: Mapping[str, int]) -> bytes:
         """Numbers of durable jobs by state, which are the database's and not this process's."""
-        registry = CollectorRegistry()
-        jobs = Gauge("jobs", "Durable jobs by state.", ("state",), namespace="archgauge", registry=registry)
+        jobs = GaugeMetricFamily("archgauge_jobs", "Durable jobs by state.", labels=("state",))
         for state in ("queued", "running", "succeeded", "failed", "cancelled"):
-            jobs.labels(state).set(counts.get(state, 0))
+            jobs.add_metric((state,), counts.get(state, 0))
+        registry = CollectorRegistry()
+        registry.register(_Given((jobs,)))
         return generate_latest(registry)
 
     def text(self) -> bytes:
         """The exposition."""
         if SHARED_FOLDER not in os.environ:
             return generate_latest(self._registry)
+        _forget_the_dead(Path(os.environ[SHARED_FOLDER]))
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+
+class _Given(Collector):
+    """Numbers that are known already, which no process counts."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """What processes that ended had under way is not under way any more; what they counted stays counted."""
+    for file in folder.glob("gauge_live*_*.db"):
+        number = file.stem.rpartition("_")[2]
+        try:
+            os.kill(int(number), 0)
+        except ProcessLookupError:
+            file.unlink(missing_ok=True)
+        except (OSError, ValueError):
+            continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from service.auth import is_loopback
 from service.errors import Forbidden
 from service.jobs import Supervisor
 from service.keys import list_keys
+from service.metrics import SHARED_FOLDER
 from service.settings import Settings
 from service.store import Store
 
@@ -80,7 +82,8 @@ def serve(settings: Settings, listener: socket.socket, workers: int = 1) -> None
         uvicorn.Server(_config(create_app(settings, dedicated=True))).run(sockets=[listener])
         return
     os.environ.update(replace(settings, embedded_worker=False).to_environment())
-    with _jobs(settings):
+    with _jobs(settings), tempfile.TemporaryDirectory(prefix="archgauge-metrics-") as counted:
+        os.environ[SHARED_FOLDER] = counted
         Multiprocess(_config(_FACTORY, factory=True, workers=workers), sockets=[listener]).run()
 
 

@@ -14,6 +14,7 @@ from graphs.inference.control import infer_control
 from graphs.inference.fallback import infer_by_schema
 from graphs.inference.nchwc import block_size
 from graphs.inference.values import compute_outputs
+from graphs.interruption import checkpoint
 from graphs.ir import MAX_VALUE_ELEMENTS, Graph, Node, Parameter, TensorType, Value
 from graphs.masking import folded_share, hidden_share
 from graphs.structure import bodies_read, check_size, reads
@@ -64,6 +65,7 @@ def infer(graph: Graph, *, fold: bool = True) -> Graph:
             raise UnboundDimension(name, f"input {name!r} is not static: {shape}; bind the graph first")
         inference.types[name] = graph.types[name]
     for node in graph.nodes:
+        checkpoint()
         inference.visit(node)
     return inference.result()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from graphs.interruption import checkpoint
 from graphs.ir import Attribute, Graph, Node, Parameter, TensorType, Value
 
 
@@ -118,6 +119,7 @@ class Rewriter:
 
     def add(self, node: Node, types: Sequence[TensorType] = ()) -> Node:
         """Link ``node``; ``types`` are those of its outputs where they are new."""
+        checkpoint()
         for tensor, t in zip(node.outputs, types, strict=False):
             self.types[tensor] = t
         self._link(node)
@@ -127,6 +129,7 @@ class Rewriter:
 
     def remove(self, *nodes: Node) -> None:
         for node in nodes:
+            checkpoint()
             del self._nodes[id(node)]
             for tensor in node.inputs:
                 if tensor:
@@ -152,6 +155,7 @@ class Rewriter:
 
     def set_input(self, node: Node, index: int, tensor: str) -> None:
         """Let an input of ``node`` read another tensor ('' removes it; missing inputs are filled up)."""
+        checkpoint()
         while len(node.inputs) <= index:
             node.inputs.append("")
         old = node.inputs[index]

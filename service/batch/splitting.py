@@ -135,7 +135,7 @@ class _Array:
         if len(places):
             self._quoted, self._depth = bool(quotes[-1] & 1), int(depths[-1])
         ends = outside & (((signs == _COMMA) & (depths == 1)) | (depths <= 0))
-        return places[ends].tolist()
+        return [int(place) for place in places[ends]]
 
     def _after(self, data: bytes) -> list[Item]:
         return [MalformedJson("there is something after the end of the array")] if data.strip(_SPACE) else []

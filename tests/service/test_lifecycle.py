@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -173,7 +174,29 @@ def test_several_processes_share_a_port_and_a_store(tmp_path: Path, fill: Fill) 
         made = httpx.post(f"{base}/v1/predictions", json=REQUEST)
         for _ in range(10):
             assert httpx.get(f"{base}/v1/predictions/{made.json()['id']}").content == made.content
+        for _ in range(6):  # whoever answers counts for all
+            fetched = 'http_requests_total{method="GET",route="/v1/predictions/{prediction_id}",status="200"} 10.0'
+            assert fetched in httpx.get(f"{base}/metrics").text
     assert child.returncode in (0, -signal.SIGTERM)
+
+
+def test_a_stream_ends_when_the_process_is_asked_to(tmp_path: Path, fill: Fill) -> None:
+    """What was asked is answered, the last line says why there is no more, and the process is soon gone."""
+    fill(tmp_path)
+    line = json.dumps(REQUEST).encode() + b"\n"
+    with process(tmp_path, workers=1) as (child, base):
+        host, port = base.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            head = f"POST /v1/predictions/batch HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            connection.sendall(head.encode() + f"{len(line):x}\r\n".encode() + line + b"\r\n")
+            received = b""
+            while b'"predictions"' not in received:
+                received += connection.recv(65536)
+            child.send_signal(signal.SIGTERM)
+            while data := connection.recv(65536):
+                received += data
+        assert b"urn:archgauge:problem:stopping" in received and received.endswith(b"0\r\n\r\n")
+        assert child.wait(20) in (0, -signal.SIGTERM)
 
 
 def test_the_data_directory_can_be_moved(tmp_path: Path, fill: Fill) -> None:
