@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from service.db import PredictorRecord, PromotionRecord, TargetRecord
 from service.errors import NoPredictor, UnknownTarget
 from service.logs import log
-from service.store import Store, no_predictor
+from service.promotions import no_predictor
+from service.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,44 +10,19 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from lookup_tables import Target
 from service._folders import hash_files, publish, sync_and_hash, temporary_folder
 from service.artifacts import Artifacts
-from service.db import (
-    Database,
-    PredictorRecord,
-    PromotionRecord,
-    TableRecord,
-    TargetRecord,
-    Versions,
-    sqlite_url,
-    upgrade,
-)
-from service.errors import (
-    AliasInUse,
-    DamagedArtifact,
-    NoPredictor,
-    NothingBefore,
-    NotPromotable,
-    UnknownPredictor,
-    UnknownTable,
-    UnknownTarget,
-)
+from service.db import Database, PredictorRecord, TableRecord, TargetRecord, Versions, sqlite_url, upgrade
+from service.errors import AliasInUse, DamagedArtifact, UnknownPredictor, UnknownTable, UnknownTarget
+from service.promotions import Promotions, Within
 
 if TYPE_CHECKING:
     from lookup_tables import TableVersion
 
 DATABASE_FILE = "archgauge.db"
-
-_Record_contra = TypeVar("_Record_contra", contravariant=True)
-
-
-class Within(Protocol[_Record_contra]):
-    """What to do with a new record within the transaction that makes it."""
-
-    def __call__(self, session: Any, record: _Record_contra, /) -> None: ...
 
 
 class SavablePredictor(Protocol):
@@ -59,7 +34,7 @@ class SavablePredictor(Protocol):
     def save(self, folder: Path) -> None: ...
 
 
-class Store:
+class Store(Promotions):
     """Versions under a data directory; thread-safe. Several processes may use one at the same time.
 
     Raises (all methods that take a target or version):
@@ -238,68 +213,27 @@ class Store:
             raise DamagedArtifact(f"the files in {folder} are not those that were registered; train or import it again")
         return folder
 
-    # Promotions
+    # Compiled search spaces
 
-    def promote(
-        self, version: str, target: str | None = None, note: str = "", within: Within[PredictorRecord] | None = None
-    ) -> PredictorRecord:
-        """Let a predictor version answer for its target from now on.
+    def compiled_folder(self, space_id: str, record: PredictorRecord) -> Path:
+        """Where a search space lies that was compiled for a predictor.
 
         Raises:
-            NotPromotable: its target is emulated.
-            DamagedArtifact: its files are not those that were registered.
+            DamagedArtifact: nobody has compiled it.
+            StoreUnavailable: the shared store does not answer.
         """
-        record = self.predictor(version, target)
-        if self.target(record.target_id).emulated:
-            raise NotPromotable(f"{record.target_id} was measured under an emulator; its times are nobody's")
-        self.predictor_folder(record)
-        with self.database.write() as session:
-            Versions(session).promote(record.target_id, record.version, note)
-            if within is not None:
-                within(session, record)
-        return record
+        return self._artifacts.fetch(f"search-spaces/{space_id}", record.target_id, record.version)
 
-    def history(self, target: str) -> Sequence[PromotionRecord]:
-        """All promotions of a target, the newest first."""
-        target_id = self.target(target).id
-        with self.database.read() as session:
-            return Versions(session).promotions(target_id)
-
-    def before(self, target: str) -> PredictorRecord:
-        """The predictor that answered before the one that answers now, to go back to.
-
-        Raises:
-            NothingBefore: there was no other.
-        """
-        history = self.history(target)
-        for promotion in history:
-            if promotion.predictor.version != history[0].predictor.version:
-                return promotion.predictor
-        raise NothingBefore(f"no other predictor ever answered for {target}")
-
-    def promotions(self) -> list[PromotionRecord]:
-        """Who answers for each target now, the one promoted last first."""
-        with self.database.read() as session:
-            return Versions(session).promoted()
-
-    def promoted(self, target: str | None = None) -> PredictorRecord:
-        """The predictor that answers for a target; without one, for the target promoted last.
-
-        Raises:
-            NoPredictor: nothing was promoted (there).
-        """
-        target_id = None if target is None else self.target(target).id
-        for promotion in self.promotions():
-            if target_id in (None, promotion.predictor.target_id):
-                return promotion.predictor
-        raise NoPredictor(no_predictor(target_id))
-
-
-def no_predictor(target_id: str | None) -> str:
-    """What to say when nobody can answer."""
-    if target_id is None:
-        return "no target has a predictor yet; run `archgauge profile` on the device"
-    return f"the target {target_id} has no predictor yet; run `archgauge profile` on the device"
+    def keep_compiled(self, space_id: str, record: PredictorRecord, files: Mapping[str, bytes]) -> None:
+        """Keep what compiling gave; files that are there already are replaced, they say the same."""
+        kind = f"search-spaces/{space_id}"
+        place = self._artifacts.folder(kind, record.target_id, record.version)
+        with temporary_folder(place.parent) as folder:
+            for name, data in files.items():
+                (folder / name).write_bytes(data)
+            sync_and_hash(folder)
+            self._artifacts.share(kind, record.target_id, record.version, folder)
+            publish(folder, place)
 
 
 def _finite(value: Any) -> Any:

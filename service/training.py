@@ -15,7 +15,8 @@ from predictors.evaluation import WholeResult, evaluate_wholes, frozen_set
 from predictors.observations import networks_of
 from service.db import PredictorRecord, TableRecord
 from service.errors import NoPredictor, ServiceError
-from service.store import Store, Within
+from service.promotions import Within
+from service.store import Store
 
 
 class Report(Protocol):

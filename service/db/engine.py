@@ -61,7 +61,7 @@ class Database:
 
     @contextmanager
     def write_lazily(self) -> Iterator[Session]:
-        """As `write`, but on SQLite what is written is only in the hands of the operating system when the block is left.
+        """As `write`, but on SQLite what is written is only in the operating system's hands when the block is left.
 
         The death of a process cannot take it; a power failure can, until `sync`. PostgreSQL commits as ever.
         """

@@ -38,8 +38,8 @@ async def healthz() -> Health:
     responses=answer("It can", examples.READY) | problem_responses(503),
 )
 def readyz(service: CurrentService) -> Health:
-    """200 when the database answers, its migrations are current, a predictor is loaded and the process will stay; else 503
-    with reasons.
+    """200 when the database answers, its migrations are current, a predictor is loaded and the process will stay; else
+    503 with reasons.
     """
     checks = {
         "process": "about to end" if service.stopping.asked else "ok",

@@ -101,6 +101,21 @@ def test_promoting(run_json: RunJson, run: Run) -> None:
     assert "v9999" in run("predictors", "promote", "v9999-00000000", status=1)
 
 
+def test_rolling_back(run_json: RunJson, run: Run) -> None:
+    before = next(p["version"] for p in run_json("predictors", "list") if p["promoted"])
+    newer = run_json("train", "--seed", "7")["predictor"]
+    run("predictors", "promote", newer)
+    assert before in run("predictors", "rollback")
+    assert [p["version"] for p in run_json("predictors", "list") if p["promoted"]] == [before]
+
+
+def test_the_database_is_checked(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "revision" in run("db", "check")
+    assert main(["db", "check", "--data-dir", str(tmp_path / "nothing")]) == 1
+    assert "gone" in capsys.readouterr().err
+    assert not (tmp_path / "nothing" / "store").exists()
+
+
 def test_lowering_check(run: Run, run_json: RunJson, squeezenet: str) -> None:
     assert "all equal" in run("lowering", "check", squeezenet)
     (found,) = run_json("lowering", "check", squeezenet)

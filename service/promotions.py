@@ -1,0 +1,95 @@
+"""Who answers for which target: promotions and the way back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from service.db import Database, PredictorRecord, PromotionRecord, TargetRecord, Versions
+from service.errors import NoPredictor, NothingBefore, NotPromotable
+
+_Record_contra = TypeVar("_Record_contra", contravariant=True)
+
+
+class Within(Protocol[_Record_contra]):
+    """What to do with a new record within the transaction that makes it."""
+
+    def __call__(self, session: Any, record: _Record_contra, /) -> None: ...
+
+
+class Promotions(ABC):
+    """The part of `service.store.Store` that decides who answers. Promotions are only ever added."""
+
+    database: Database
+
+    @abstractmethod
+    def target(self, name: str) -> TargetRecord: ...
+
+    @abstractmethod
+    def predictor(self, version: str, target: str | None = None) -> PredictorRecord: ...
+
+    @abstractmethod
+    def predictor_folder(self, record: PredictorRecord) -> Path: ...
+
+    def promote(
+        self, version: str, target: str | None = None, note: str = "", within: Within[PredictorRecord] | None = None
+    ) -> PredictorRecord:
+        """Let a predictor version answer for its target from now on.
+
+        Raises:
+            NotPromotable: its target is emulated.
+            DamagedArtifact: its files are not those that were registered.
+        """
+        record = self.predictor(version, target)
+        if self.target(record.target_id).emulated:
+            raise NotPromotable(f"{record.target_id} was measured under an emulator; its times are nobody's")
+        self.predictor_folder(record)
+        with self.database.write() as session:
+            Versions(session).promote(record.target_id, record.version, note)
+            if within is not None:
+                within(session, record)
+        return record
+
+    def history(self, target: str) -> Sequence[PromotionRecord]:
+        """All promotions of a target, the newest first."""
+        target_id = self.target(target).id
+        with self.database.read() as session:
+            return Versions(session).promotions(target_id)
+
+    def before(self, target: str) -> PredictorRecord:
+        """The predictor that answered before the one that answers now, to go back to.
+
+        Raises:
+            NothingBefore: there was no other.
+        """
+        history = self.history(target)
+        for promotion in history:
+            if promotion.predictor.version != history[0].predictor.version:
+                return promotion.predictor
+        raise NothingBefore(f"no other predictor ever answered for {target}")
+
+    def promotions(self) -> list[PromotionRecord]:
+        """Who answers for each target now, the one promoted last first."""
+        with self.database.read() as session:
+            return Versions(session).promoted()
+
+    def promoted(self, target: str | None = None) -> PredictorRecord:
+        """The predictor that answers for a target; without one, for the target promoted last.
+
+        Raises:
+            NoPredictor: nothing was promoted (there).
+        """
+        target_id = None if target is None else self.target(target).id
+        for promotion in self.promotions():
+            if target_id in (None, promotion.predictor.target_id):
+                return promotion.predictor
+        raise NoPredictor(no_predictor(target_id))
+
+
+def no_predictor(target_id: str | None) -> str:
+    """What to say when nobody can answer."""
+    if target_id is None:
+        return "no target has a predictor yet; run `archgauge profile` on the device"
+    return f"the target {target_id} has no predictor yet; run `archgauge profile` on the device"
