@@ -243,6 +243,17 @@ def _quantize(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand,
     _positive_axis(graph, node, attributes)
 
 
+def _grid_sample(
+    graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes
+) -> None:
+    """Before opset 20, linear and cubic were called bilinear and bicubic; linear is the default."""
+    if node.domain:
+        return
+    mode = str(attributes.pop("mode", "linear")).removeprefix("bi")
+    if mode != "linear":
+        attributes["mode"] = mode
+
+
 def _transpose(graph: Graph, node: Node, inputs: _Inputs, outputs: tuple[Operand, ...], attributes: Attributes) -> None:
     rank = len(outputs[0].shape)
     attributes.setdefault("perm", tuple(range(rank - 1, -1, -1)))
@@ -274,5 +285,5 @@ _RULES: dict[str, _Rule] = {
     **dict.fromkeys(("Reshape", "Flatten", "Expand", "Clip", "Dropout", "ConstantOfShape", "Cast"), _first_input),
     **dict.fromkeys(("Squeeze", "Unsqueeze"), _axes_input), "Split": _split, "Slice": _slice, "Pad": _pad,
     "Resize": _resize, "Upsample": _resize, "QuantizeLinear": _quantize, "DequantizeLinear": _quantize,
-    "Transpose": _transpose, "Gemm": _gemm, "FusedGemm": _gemm,
+    "Transpose": _transpose, "GridSample": _grid_sample, "Gemm": _gemm, "FusedGemm": _gemm,
 }  # fmt: skip

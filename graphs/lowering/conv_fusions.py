@@ -81,7 +81,7 @@ def _per_channel(r: Rewriter, node: Node, constant: str, *, allow_scalar: bool) 
 
 
 def fuse_pad(r: Rewriter, node: Node) -> None:
-    """Zero padding before a convolution or pool becomes its own padding."""
+    """Zero padding before a convolution or pool becomes its own padding (of maxima too, though they pad by -∞)."""
     user = r.sole_user(node)
     if (
         user is None
@@ -103,9 +103,11 @@ def fuse_pad(r: Rewriter, node: Node) -> None:
     rank = len(pads) // 2
     if fill != 0.0 or any(p < 0 for p in pads) or any(pads[i] or pads[i + rank] for i in (0, 1)):
         return
-    if user.op == "MaxPool" or (user.op == "AveragePool" and not user.attributes.get("count_include_pad")):
-        return
     own = resolved_window(r.graph, user).pads
+    if user.op == "AveragePool":
+        if any(own) and not user.attributes.get("count_include_pad"):
+            return
+        user.attributes["count_include_pad"] = 1
     spatial = rank - 2
     begins = tuple(own[i] + pads[2 + i] for i in range(spatial))
     ends = tuple(own[spatial + i] + pads[rank + 2 + i] for i in range(spatial))

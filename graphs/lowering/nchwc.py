@@ -300,7 +300,8 @@ class _Layout:
         output = node.outputs[0]
         attributes: dict[str, Attribute] = {"scales": scales, "mode": mode}
         if mode == "linear":
-            attributes["coordinate_transformation_mode"] = node.text("coordinate_transformation_mode", "half_pixel")
+            default = "half_pixel" if node.op == "Resize" and r.opset >= 11 else "asymmetric"
+            attributes["coordinate_transformation_mode"] = node.text("coordinate_transformation_mode", default)
         new = Node("Upsample", [b.tensor], [output], dict(attributes), _DOMAIN, node.name, node.origin)
         r.remove(node)
         r.add(new)

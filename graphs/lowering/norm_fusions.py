@@ -126,7 +126,7 @@ def fuse_skip_layer_norm(r: Rewriter, node: Node) -> None:
     if add is None or add.op != "Add" or r.sole_user(add) is not node or r.dtype(node.inputs[0]) not in _DTYPES:
         return
     first, second = add.inputs
-    if len(r.shape(first)) != 3 or r.shape(first) != r.shape(second):
+    if len(r.shape(first)) != 3 or r.shape(first) != r.shape(second) or not r.uncertain.isdisjoint(add.inputs):
         return
     beta = node.inputs[2] if len(node.inputs) > 2 else ""
     nodes, inputs = [add, node], [first, second, node.inputs[1], beta]
