@@ -18,7 +18,7 @@ FREE = frozenset({
 #: Constant inputs whose value decides the cost and is not visible in the output shape.
 VALUE_INPUTS: dict[str, tuple[int, ...]] = {
     "Slice": (1, 2, 3, 4), "Pad": (1, 3), "Squeeze": (1,), "Unsqueeze": (1,), "Split": (1,), "Tile": (1,),
-    "CumSum": (1,), "TopK": (1,), "Upsample": (1,),
+    "CumSum": (1,), "TopK": (1,), "Upsample": (1,), "GroupQueryAttention": (5, 6),
 }  # fmt: skip
 
 #: From this opset on the runtime pools averages with other code, which knows dilations and takes 4 to 10 times as long.

@@ -166,18 +166,32 @@ def _heads(query: int, keys: int, heads: int, head: int, value: int) -> int:
     return heads * query * keys * (2 * head + 5 + 2 * value)
 
 
+#: Position of the keys so far, by operator.
+_PAST = {"MultiHeadAttention": 6, "GroupQueryAttention": 3, "Attention": 4}
+
+
 def _attention(kernel: Kernel) -> int:
-    """ONNX Attention, and com.microsoft's MultiHeadAttention and GroupQueryAttention."""
+    """ONNX Attention, and com.microsoft's MultiHeadAttention and GroupQueryAttention.
+
+    Packed queries hold keys and values as well; the total length that GroupQueryAttention is told is that of the keys.
+    """
     query = _first(kernel).shape
+    made = kernel.outputs[0].shape
     given = kernel.attribute("num_heads") or kernel.attribute("q_num_heads")
     heads: int = given or (query[1] if len(query) == 4 else 1)
+    value = made[3] if len(made) == 4 else made[2] // heads
     sequence, head = (query[2], query[3]) if len(query) == 4 else (query[1], query[2] // heads)
+    if not _has(kernel, 1):
+        head = value
     keys = _input(kernel, 1).shape if _has(kernel, 1) else query
     length = keys[2] if len(keys) == 4 else keys[1]
-    past = next((o.shape[2] for o in kernel.inputs[3:] if o is not None and len(o.shape) == 4 and not o.constant), 0)
-    made = kernel.outputs[0].shape
-    value = made[3] if len(made) == 4 else made[2] // heads
-    return query[0] * _heads(sequence, length + past, heads, head, value)
+    past = _PAST[kernel.kind.rpartition(".")[2]]
+    if _has(kernel, past):
+        length += _input(kernel, past).shape[2]
+    if kernel.kind.endswith("GroupQueryAttention") and _has(kernel, 6):
+        told = _input(kernel, 6).value
+        length = int(told[0]) if told else length
+    return query[0] * _heads(sequence, length, heads, head, value)
 
 
 def _packed_attention(kernel: Kernel) -> int:

@@ -57,7 +57,9 @@ _ZERO_POINTS: dict[str, tuple[int, ...]] = {
 }  # fmt: skip
 
 #: Integer inputs that index the first input along an axis.
-_INDICES = {"Gather": 1, "GatherElements": 1, "GatherND": 1, "ScatterElements": 1, "ScatterND": 1}
+_INDICES = {
+    "Gather": 1, "GatherElements": 1, "GatherND": 1, "ScatterElements": 1, "ScatterND": 1, "RotaryEmbedding": 1,
+}  # fmt: skip
 
 _MIDDLE = {"uint8": 128, "uint16": 32768}
 #: Largest integer used, so that sums of products stay far from the type's end.

@@ -30,7 +30,8 @@ def command() -> None:
 def check(files: tuple[Path, ...], threads: int | None, as_json: bool, **bindings: Any) -> int:
     """Compare our kernels with those that the installed runtime really makes of each model.
 
-    The two lists are compared as multisets of kernel keys. Exit status 1 if any model differs.
+    The runtime loads and runs the file itself, with its own weights. The two lists are compared as multisets of kernel
+    keys. Exit status 1 if any model differs.
     """
     from archgauge.output import print_json, progress
 
@@ -54,7 +55,7 @@ def _compare(file: Path, threads: int, bindings: dict[str, Any]) -> Difference:
     from profilers import local_target, observe_lowering
 
     graph = models.prepare(file, bindings)
-    return compare(lower(graph, local_target(threads).lowering), observe_lowering(graph, threads))
+    return compare(lower(graph, local_target(threads).lowering), observe_lowering(file, threads, **bindings))
 
 
 def _print(file: Path, difference: Difference) -> None:

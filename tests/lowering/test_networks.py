@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 import pytest
 
+from archgauge.kernel_text import compare, describe
 from graphs import Kernel, LoweringProfile, lower, prepare
 from graphs.spaces import FAMILIES, sample
 from profilers import local_target, observe_lowering
@@ -54,4 +55,5 @@ def test_synthetic_networks_of_every_family(family: str) -> None:
     ours = lower(graph, local_target().lowering)
     theirs = observe_lowering(graph)
     assert kinds(ours) == kinds(theirs)
-    assert Counter(k.key for k in ours) == Counter(k.key for k in theirs)
+    found = compare(ours, theirs)
+    assert found.equal, [describe(kernel) for kernel, _ in (*found.only_ours, *found.only_theirs)]
