@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 
 import click
+from threadpoolctl import threadpool_limits
 
 from archgauge import options
 from archgauge.networks import real_networks
@@ -36,6 +37,7 @@ PROFILE_S = 30.0
 @options.data_dir
 def main(data_dir: Path) -> None:
     """Time every stage of a prediction for some graphs."""
+    threadpool_limits(1, user_api="blas")  # as the service
     with tempfile.TemporaryDirectory() as temporary:
         predictor = _predictor(data_dir, Path(temporary))
     columns = ("read", "bind", "infer", "optimise", "kernels", "estimate, new", "memory", "all, new", "all, warm")

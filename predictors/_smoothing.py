@@ -10,7 +10,7 @@ Like a forest it has members, each of which ignores one fold of the rows.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +42,15 @@ class Smooth:
     centres: Features
     #: ``[centres, members]``
     coefficients: Features
+    #: Squared lengths of the centres, ``[centres]``.
+    _squares: Features = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_squares", _squared(self.centres))
 
     def predict(self, features: Features) -> Floats:
         """What each member says, ``[n, members]`` from ``[n, columns]``."""
-        near = _matern(_place(features, self.mean, self.factor, self.limit), self.centres)
+        near = _matern(_place(features, self.mean, self.factor, self.limit), self.centres, self._squares)
         return np.asarray(near @ self.coefficients, dtype=np.float64)
 
     def to_arrays(self) -> dict[str, NDArray[np.floating]]:
@@ -132,14 +137,19 @@ def _place(features: Features, mean: Floats, factor: Floats, limit: Floats) -> F
     return (np.clip(features - mean, -limit, limit) * factor).astype(np.float32)
 
 
-def _distances(a: Features, b: Features) -> Features:
-    squared = np.sum(a * a, axis=1)[:, None] + np.sum(b * b, axis=1)[None, :] - 2.0 * (a @ b.T)
+def _squared(rows: Features) -> Features:
+    return np.asarray(np.sum(rows * rows, axis=1))
+
+
+def _distances(a: Features, b: Features, b_squared: Features | None = None) -> Features:
+    b_squared = _squared(b) if b_squared is None else b_squared
+    squared = _squared(a)[:, None] + b_squared[None, :] - 2.0 * (a @ b.T)
     return np.asarray(np.sqrt(np.maximum(squared, 0.0)), dtype=np.float32)
 
 
-def _matern(a: Features, b: Features) -> Features:
+def _matern(a: Features, b: Features, b_squared: Features | None = None) -> Features:
     """Matérn covariance with ν = 3/2 and unit length scale, ``[len(a), len(b)]``."""
-    scaled = np.float32(np.sqrt(3.0)) * _distances(a, b)
+    scaled = np.float32(np.sqrt(3.0)) * _distances(a, b, b_squared)
     return np.asarray((1.0 + scaled) * np.exp(-scaled), dtype=np.float32)
 
 

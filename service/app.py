@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
+from threadpoolctl import threadpool_limits
 
 from service import logs, problems
 from service.allowances import limit_rate
@@ -45,6 +46,8 @@ def create_app(settings: Settings, *, dedicated: bool = False) -> FastAPI:
         try:
             await warm_up(service)
             if dedicated:
+                # Products here are small, and requests have threads of their own.
+                threadpool_limits(1, user_api="blas")
                 gc.collect()
                 gc.freeze()
                 gc.set_threshold(50_000, 20, 100)  # requests make many objects and hardly any cycles

@@ -95,6 +95,8 @@ class Workers:
             try:
                 return await self.run(work, deadline.limit_s, deadline=deadline)
             except Overloaded:
+                if deadline.left_s == 0.0:
+                    raise
                 deadline.check()
                 await asyncio.sleep(_PATIENCE_S)
 

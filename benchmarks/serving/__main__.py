@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 from rich.table import Table
+from threadpoolctl import threadpool_limits
 
 from archgauge import options
 from archgauge.output import stdout, table
@@ -111,6 +112,7 @@ def _batches(rows: Table, connection: Connection, served: Path, graphs: Sequence
 
 def _in_process(served: Path, lines: Sequence[bytes]) -> float:
     """Seconds that the engine takes for the same bytes without HTTP."""
+    threadpool_limits(1, user_api="blas")  # as the service
     with Store.open(served) as store:
         engine = PricingEngine(store, Settings(data_dir=served))
         engine.warm_up()

@@ -8,7 +8,7 @@ from collections import deque
 from starlette.types import Receive
 
 from service.batch.splitting import Item, Splitter
-from service.errors import ClientGone, ServiceError, SlowBody
+from service.errors import ClientGone, SlowBody
 from service.workers import Deadline
 
 #: Bytes of requests that are read ahead, however few they are.
@@ -47,7 +47,7 @@ class Inbox:
                 while len(self._items) >= self._window or self._bytes >= _READ_AHEAD_BYTES:
                     self._emptied.clear()
                     await self._emptied.wait()
-        except ServiceError as error:  # a limit, or broken compression: nothing after it can be understood
+        except Exception as error:  # a limit, or broken compression: nothing after it can be understood
             self._add([error])
             self._complete = True
             self._filled.set()

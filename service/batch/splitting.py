@@ -11,9 +11,9 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import BodyTooLarge, MalformedJson, ServiceError
+from service.errors import BodyTooLarge, MalformedJson
 
-Item = bytes | ServiceError
+Item = bytes | Exception
 """The text of a request, or why there is none in its place."""
 
 _QUOTE, _COMMA = b'",'  # as numbers

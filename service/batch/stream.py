@@ -36,6 +36,7 @@ class BatchStream(Response):
     def __init__(self, service: Service, allowance: Allowance) -> None:
         super().__init__()
         del self.headers["content-length"]
+        self.headers["X-Accel-Buffering"] = "no"  # proxies shall pass lines on as they come
         self._service = service
         self._allowance = allowance
 
@@ -43,13 +44,15 @@ class BatchStream(Response):
         settings = self._service.settings
         inbox = Inbox(settings.max_body_bytes, TOGETHER, settings.request_time_limit_s)
         outbox = _Outbox(send)
-        tasks = [asyncio.create_task(inbox.fill(receive)), asyncio.create_task(outbox.empty())]
         async with self._service.batches:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             self._service.metrics.streams.inc()
+            answering = asyncio.create_task(self._answer(inbox, outbox))
+            sending = asyncio.create_task(outbox.empty())
+            tasks = [answering, sending, asyncio.create_task(inbox.fill(receive))]
             try:
-                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                await self._answer(inbox, outbox)
-                await outbox.close()
+                for task in (await asyncio.wait([answering, sending], return_when=asyncio.FIRST_COMPLETED))[0]:
+                    task.result()
             except ClientGone:
                 pass  # nobody is there to be told
             finally:
@@ -59,7 +62,7 @@ class BatchStream(Response):
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _answer(self, inbox: Inbox, outbox: _Outbox) -> None:
-        """Window after window; the last line says what ended the stream where that was not the end of the body."""
+        """Window after window, until all is sent; the last line says what ended the stream if that was not its end."""
         service, index = self._service, 0
         try:
             while items := await self._next(inbox):
@@ -73,6 +76,7 @@ class BatchStream(Response):
             raise
         except Exception as error:
             await outbox.put(problem_line(error, {"index": index}).text)
+        await outbox.close()
 
     async def _next(self, inbox: Inbox) -> list[Item]:
         taking = asyncio.ensure_future(inbox.take())

@@ -61,7 +61,7 @@ class Window:
 
 def _parse(index: int, item: Item) -> list[_Asked | Line]:
     """The predictions that an item asks for; the line of its problem where it is none."""
-    if isinstance(item, ServiceError):
+    if isinstance(item, Exception):
         return [problem_line(item, {"index": index})]
     try:
         request = parse_request(item, BatchRequest)
