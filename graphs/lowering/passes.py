@@ -14,6 +14,7 @@ from graphs.interruption import checkpoint
 from graphs.ir import Node
 from graphs.lowering import (
     activations,
+    attention_fusions,
     conv_fusions,
     eliminations,
     integer_products,
@@ -91,6 +92,7 @@ LEVEL_2_BEFORE_SPLITS: tuple[Pass, ...] = (
     Pass("gelu", _rules(activations.fuse_gelu, "Div", "Mul")),
     Pass("layer norm", _rules(norm_fusions.fuse_layer_norm, "ReduceMean")),
     Pass("rms norm", _rules(norm_fusions.fuse_rms_norm, "Pow")),
+    Pass("attention", _rules(attention_fusions.fuse_mobile_clip_attention, "MatMul"), since=(1, 28)),
 )
 
 LEVEL_2_AFTER_SPLITS: tuple[Pass, ...] = (
