@@ -92,9 +92,8 @@ class _Quantiser:
             self.coded[name] = self._emit("DynamicQuantizeLinear", [name], kinds)
         return self.coded[name]
 
-    def _limits(self, size: int) -> list[str]:
-        """Scale and zero point of weights, one each or one per channel."""
-        shape = (size,) if self.per_channel else ()
+    def _limits(self, shape: tuple[int, ...]) -> list[str]:
+        """Scale and zero point of weights, of this shape."""
         zero = TensorType(self.weights, shape)
         middle = 128 if self.weights == "uint8" else 0
         return [self._scale(shape), self._constant("zero_point", zero, middle)]
@@ -107,20 +106,19 @@ class _Quantiser:
     def _integers(
         self, op: str, node: Node, weight: tuple[int, ...], channels: int, shape: tuple[int, ...], output: str
     ) -> None:
-        """The product of integers and its way back to float32, as ``output`` of this shape."""
+        """The product of integers and its way back to float32, as ``output`` of this shape.
+
+        Runtimes have no kernels for convolutions with a scale per channel.
+        """
         data, scale, zero = self._quantised(node.inputs[0])
-        weight_scale, weight_zero = self._limits(channels)
+        per_channel = self.per_channel and op != "ConvInteger"
+        limits = (channels,) if per_channel else ()
+        weight_scale, weight_zero = self._limits(limits)
         stored = self._constant("stored", TensorType(self.weights, weight))
         attributes = node.attributes if op == "ConvInteger" else {}
         (product,) = self._emit(op, [data, stored, zero, weight_zero], [TensorType("int32", shape)], dict(attributes))
         (real,) = self._emit("Cast", [product], [TensorType("float32", shape)], {"to": _FLOAT})
-        scales = TensorType("float32", (channels,) if self.per_channel else ())
-        (both,) = self._emit("Mul", [scale, weight_scale], [scales])
-        if op == "ConvInteger" and self.per_channel:
-            sizes = (1, channels, *[1] * (len(shape) - 2))
-            wanted = self._constant("shape", TensorType("int64", (len(sizes),)))
-            self.graph.parameters[wanted] = Parameter(self.graph.types[wanted], value=np.array(sizes, np.int64))
-            (both,) = self._emit("Reshape", [both, wanted], [TensorType("float32", sizes)])
+        (both,) = self._emit("Mul", [scale, weight_scale], [TensorType("float32", limits)])
         self._emit("Mul", [real, both], [], outputs=[output])
 
     def _sum(self, output: str, bias: str, shape: tuple[int, ...]) -> str:

@@ -38,6 +38,9 @@ from graphs.validation import validate
 
 Build = Callable[[GraphBuilder, Draw], str]
 
+#: Ahead of time, activations while the network runs, or the weights alone.
+Quantised = Literal["static", "dynamic", "weights"]
+
 #: A network is drawn again until its estimated work (floating-point operations) is in this range.
 WORK = (0.1e9, 6e9)
 
@@ -83,7 +86,7 @@ class Family:
     work: tuple[float, float] = WORK
     max_weights: int = MAX_WEIGHTS
     precision: Literal["fp32", "int8", "fp16"] = "fp32"
-    quantised: Literal["static", "dynamic", "weights"] = "static"
+    quantised: Quantised = "static"
 
     @property
     def stem(self) -> str:
@@ -209,7 +212,10 @@ def _register() -> dict[str, Family]:
         for source in (name, name + WHOLE):
             family = families[source]
             families[source + FP16] = replace(family, name=source + FP16, precision="fp16", exporters=_TORCH)
-    for names, suffix, quantised in ((_DYNAMIC, DYNAMIC, "dynamic"), (_WEIGHT_ONLY, WEIGHTS, "weights")):
+    others: tuple[tuple[tuple[str, ...], str, Quantised], ...] = (
+        (_DYNAMIC, DYNAMIC, "dynamic"), (_WEIGHT_ONLY, WEIGHTS, "weights"),
+    )  # fmt: skip
+    for names, suffix, quantised in others:
         for source in (form for name in names for form in (name, name + WHOLE) if form in families):
             name = source + suffix + INT8
             families[name] = replace(
