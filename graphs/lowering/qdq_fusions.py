@@ -26,6 +26,10 @@ _ORDERING = frozenset({"MaxPool", "ReduceMax", "ReduceMin"})
 _UNARY = frozenset({"AveragePool", "LeakyRelu", "GlobalAveragePool", "Sigmoid", "Softmax"})
 
 
+#: How far the scale of a convolution's bias may be from the product of both other scales.
+_BIAS_RELATIVE, _BIAS_ABSOLUTE = 1e-2, 1e-6
+
+
 def fuse_quantised(r: Rewriter) -> None:
     """Try every operator once, in topological order."""
     for node in r.nodes:
@@ -129,6 +133,8 @@ def _conv(r: Rewriter, node: Node) -> None:
     dqs, tail = _all_dqs(r, node), _behind(r, node)
     if not dqs or not tail or not _products_fit(r, dqs, r.dtype(tail[-1].outputs[0])):
         return
+    if len(dqs) > 2 and not _bias_fits(r, dqs):
+        return
     x, w, q = dqs[0], dqs[1], tail[-1]
     inputs = [x.inputs[0], *_params(r, x), w.inputs[0], *_params(r, w), *_params(r, q)]
     inputs += [b.inputs[0] for b in dqs[2:]]
@@ -141,6 +147,19 @@ def _products_fit(r: Rewriter, dqs: list[Node], output: str | None, *, signed: b
     if x not in _EIGHT_BITS or w not in _EIGHT_BITS or (output is not None and output != x):
         return False
     return (x == "uint8" or (signed and w == "int8")) and all(b == "int32" for b in bias)
+
+
+def _bias_fits(r: Rewriter, dqs: list[Node]) -> bool:
+    """Whether the bias of a convolution has the scale of the products, and no zero point; unknown scales do fit."""
+    scales = [r.value(dq.inputs[1]) for dq in dqs]
+    zero = parameters(dqs[2])[1]
+    offset = r.value(zero) if zero else None
+    if offset is not None and np.any(offset):
+        return False
+    if any(scale is None for scale in scales):
+        return True
+    data, weight, bias = (np.ravel(scale).astype(np.float64) for scale in scales if scale is not None)
+    return bool(np.allclose(bias, data * weight, rtol=_BIAS_RELATIVE, atol=_BIAS_ABSOLUTE))
 
 
 def _unary(r: Rewriter, node: Node) -> None:

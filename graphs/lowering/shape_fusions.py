@@ -95,8 +95,9 @@ def fuse_reshapes(r: Rewriter, node: Node) -> None:
         r.fuse(chain, "Reshape", [node.inputs[0], r.int_constant(r.shape(chain[-1].outputs[0]))])
 
 
-#: The runtime shares constants of up to this many elements; larger ones are equal to themselves only.
+#: The runtime shares constants of up to this many elements and of these types; others are equal to themselves only.
 _LARGEST_SHARED = 8
+_SHARED = frozenset({"float16", "bfloat16", "float32", "float64", "int32", "int64"})
 
 
 def merge_equal(r: Rewriter) -> None:
@@ -148,6 +149,6 @@ def _constant_name(r: Rewriter, tensor: str, names: dict[tuple[Any, ...], str]) 
     if parameter is not None and parameter.fill is not None:
         return names.setdefault((parameter.type, parameter.fill), tensor)
     value = parameter.value if parameter is not None else None
-    if value is None or value.size > _LARGEST_SHARED or tensor in r.incomparable:
+    if value is None or value.size > _LARGEST_SHARED or value.dtype.name not in _SHARED or tensor in r.incomparable:
         return tensor
     return names.setdefault((str(value.dtype), value.shape, value.tobytes()), tensor)

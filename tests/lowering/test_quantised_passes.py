@@ -104,6 +104,11 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "a = DequantizeLinear(x, s, z) b = DequantizeLinear(k, s, z) c = Sub(a, b) d = Clip(c, low, six) "
         "r = QuantizeLinear(d, e, zero)", [DQ, DQ, "Sub", "Clip", Q],
     ),
+    "zero points of equal value but different names keep quantisations apart": (
+        "float[4,8] x", "uint8 twin = {128}, int64[1] flat = {32}", "a = QuantizeLinear(x, s, z) "
+        "b = QuantizeLinear(x, s, twin) c = Reshape(a, flat) d = Transpose<perm=[1,0]>(b) e = Reshape(d, flat) "
+        "r = Concat<axis=0>(c, e)", [Q, "Reshape", Q, "Transpose", "Reshape", "Concat"],
+    ),
     "nearest neighbours are found among eight bits": (
         "uint8[1,4,6,6] x", "float[4] twice = {1.0, 1.0, 2.0, 2.0}",
         "a = DequantizeLinear(x, s, z) b = Resize<mode=\"nearest\">(a, , twice) r = QuantizeLinear(b, s, z)",
@@ -113,6 +118,15 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "uint8[1,4,6,6] x", "float[4] twice = {1.0, 1.0, 2.0, 2.0}",
         "a = DequantizeLinear(x, s, z) b = Resize<mode=\"linear\">(a, , twice) r = QuantizeLinear(b, s, z)",
         [DQ, "Resize", Q],
+    ),
+    "a convolution whose bias has another scale stays float": (
+        "uint8[1,7,6,6] x", "", "a = DequantizeLinear(x, s, z) b = DequantizeLinear(w7, u, o) "
+        "c = DequantizeLinear(bias, t, n) d = Conv(a, b, c) r = QuantizeLinear(d, t, y)",
+        [DQ, DQ, DQ, "Conv", Q],
+    ),
+    "a product whose bias has another scale does not": (
+        "uint8[4,8] x", "", "a = DequantizeLinear(x, s, z) b = DequantizeLinear(square, u, o) "
+        "c = DequantizeLinear(bias, t, n) d = Gemm(a, b, c) r = QuantizeLinear(d, t, y)", [MS + "QGemm"],
     ),
     "a product without zero points stays float": (
         "uint8[4,8] x", "", "a = DequantizeLinear(x, s) b = DequantizeLinear(m, u) c = Gemm(a, b) "
@@ -146,7 +160,7 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
     ),
 }  # fmt: skip
 
-WEIGHTS = {"w8": (8, 8, 3, 3), "v8": (8, 8, 3, 3), "bias": (8,), "m": (8, 5)}
+WEIGHTS = {"w7": (8, 7, 3, 3), "square": (8, 8), "w8": (8, 8, 3, 3), "v8": (8, 8, 3, 3), "bias": (8,), "m": (8, 5)}
 
 
 def build(inputs: str, constants: str, nodes: str, opset: int = 18) -> bytes:
@@ -159,7 +173,8 @@ def build(inputs: str, constants: str, nodes: str, opset: int = 18) -> bytes:
     for name, shape in WEIGHTS.items():
         if name in used:
             values = np.linspace(-60, 60, int(np.prod(shape))).reshape(shape)
-            array = values.astype(np.int8) if name in stored else (values / 100).astype(np.float32)
+            kind = np.int32 if name == "bias" else np.int8
+            array = values.astype(kind) if name in stored else (values / 100).astype(np.float32)
             model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
     return returning_inferred(model)
 
