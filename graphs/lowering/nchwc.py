@@ -112,6 +112,8 @@ class _Layout:
         output = node.outputs[0]
         uses = len(self.r.users(output)) + self.r.is_output(output)
         into.node.origin = merged_origin(into.node, node)
+        if id(node) in self.r.lasting:
+            self.r.lasting[id(into.node)] = into.node
         self.r.remove(node)
         self.blocked[output] = _Blocked(into.node, into.tensor, uses, into.channels)
 
@@ -175,8 +177,7 @@ class _Layout:
             inputs_list[0] = b.tensor if b else self._reorder_input(node.inputs[0], x_channels, node.origin)
         output = node.outputs[0]
         new = Node("Conv", inputs_list, [output], attributes, _DOMAIN, node.name, node.origin)
-        r.remove(node)
-        r.add(new)
+        r.substitute([node], new)
         self._publish(new, output, outputs)
 
     def _pool(self, node: Node) -> None:
@@ -191,8 +192,7 @@ class _Layout:
         source = b.tensor if b else self._reorder_input(node.inputs[0], channels, node.origin)
         output = node.outputs[0]
         new = Node(node.op, [source], [output], dict(node.attributes), _DOMAIN, node.name, node.origin)
-        r.remove(node)
-        r.add(new)
+        r.substitute([node], new)
         self._publish(new, output, channels)
 
     def _binary(self, node: Node, *, fusible: bool) -> None:
@@ -235,8 +235,7 @@ class _Layout:
             inputs.append(r.constant(t=TensorType("float32", (padded,)), hint="b"))
         output = node.outputs[0]
         new = Node("Conv", inputs, [output], {"group": padded}, _DOMAIN, node.name, node.origin)
-        r.remove(node)
-        r.add(new)
+        r.substitute([node], new)
         self._publish(new, output, b.channels)
 
     def _concat(self, node: Node) -> None:
@@ -303,6 +302,5 @@ class _Layout:
             default = "half_pixel" if node.op == "Resize" and r.opset >= 11 else "asymmetric"
             attributes["coordinate_transformation_mode"] = node.text("coordinate_transformation_mode", default)
         new = Node("Upsample", [b.tensor], [output], dict(attributes), _DOMAIN, node.name, node.origin)
-        r.remove(node)
-        r.add(new)
+        r.substitute([node], new)
         self._publish(new, output, b.channels)

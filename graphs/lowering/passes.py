@@ -60,7 +60,7 @@ _REWRITE_RULES = Pass(
     {
         "Identity": (eliminations.eliminate_identity,), "Dropout": (eliminations.eliminate_dropout,),
         "Slice": (eliminations.eliminate_slice,), "Expand": (eliminations.eliminate_expand,),
-        "Cast": (eliminations.eliminate_cast, eliminations.eliminate_cast_pair), "Add": (eliminations.eliminate_noop,),
+        "Cast": (eliminations.eliminate_cast,), "Add": (eliminations.eliminate_noop,),
         "Sub": (eliminations.eliminate_noop,), "Mul": (eliminations.eliminate_noop,),
         "Div": (eliminations.eliminate_noop, activations.fuse_div_mul), "Relu": (conv_fusions.fuse_relu_clip,),
         "Gemm": (matmul_fusions.fuse_gemm_sum, matmul_fusions.fuse_gemm_transposes),
@@ -110,4 +110,7 @@ LEVEL_2_AFTER_SPLITS: tuple[Pass, ...] = (
     Pass("bias of quantised weights", _rules(weight_only.fuse_bias, "com.microsoft.MatMulNBits")),
 )
 
-LEVEL_3: tuple[Pass, ...] = (Pass("conv residual", _rules(conv_fusions.fuse_residual, "Conv")),)
+LEVEL_3: tuple[Pass, ...] = (
+    Pass("conv residual", _rules(conv_fusions.fuse_residual, "Conv")),
+    Pass("cast pairs", _rules(eliminations.eliminate_cast_pair, "Cast")),
+)

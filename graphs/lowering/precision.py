@@ -15,7 +15,7 @@ _HALF, _SINGLE = "float16", "float32"
 
 
 def insert_casts(r: Rewriter, table: KernelTypes) -> None:
-    """Cast around nodes without a float16 kernel, then drop the casts that meet.
+    """Cast around nodes without a float16 kernel, then drop the casts that meet; without float16 that waits.
 
     The casts of constants stay to the end, even if a fusion takes away all that reads them.
     """
@@ -28,8 +28,8 @@ def insert_casts(r: Rewriter, table: KernelTypes) -> None:
         for node in r.nodes:
             if id(node) in lacking and not _has_body(node):
                 _run_in_single(r, node, singles, inserted)
-    r.sort()
-    _drop_duplicates(r, inserted)
+        r.sort()
+        _drop_duplicates(r, inserted)
     convert_constants(r)
     r.lasting.update({id(n): n for n in r.nodes if id(n) in inserted and r.is_constant(n.inputs[0])})
 

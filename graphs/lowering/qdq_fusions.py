@@ -88,8 +88,7 @@ def _replace(
     new = Node(op, inputs, [output], dict(attributes), domain, nodes[0].name, merged_origin(*nodes))
     main = next(n for n in nodes if n.op not in ("DequantizeLinear", "QuantizeLinear"))
     new.name = main.name
-    r.remove(*nodes)
-    r.add(new)
+    r.substitute(nodes, new)
 
 
 def _mover(r: Rewriter, node: Node) -> None:

@@ -150,6 +150,12 @@ class Rewriter:
         """Replace ``nodes`` by one node that gives the outputs of the last of them."""
         new = Node(op, list(inputs), list(nodes[-1].outputs), attributes or {}, domain, nodes[0].name)
         new.origin = merged_origin(*nodes)
+        return self.substitute(nodes, new)
+
+    def substitute(self, nodes: Sequence[Node], new: Node) -> Node:
+        """Put ``new`` in the place of ``nodes``; it lasts if the last of them does."""
+        if id(nodes[-1]) in self.lasting:
+            self.lasting[id(new)] = new
         self.remove(*nodes)
         return self.add(new)
 

@@ -37,6 +37,12 @@ CASES: dict[str, tuple[int, str, dict[str, tuple[int, ...]], list[str]]] = {
         {},
         ["Relu", "Exp"],
     ),
+    "casts there and back vanish too late for what they keep apart": (
+        17,
+        "(float[2,8] x) => (float[2,4] y) { a = Gemm(x, w) b = Cast<to=11>(a) c = Cast<to=1>(b) y = Relu(c) }",
+        {"w": (8, 4)},
+        ["Gemm", "Relu"],
+    ),
     "batch norm, scale and activation fold into a blocked convolution": (
         17,
         "(float[1,16,14,14] x) => (float[1,32,14,14] y) { a = Conv(x, w) "
