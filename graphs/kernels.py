@@ -65,6 +65,12 @@ class Kernel:
                 return value
         return default
 
+    def standing_for(self, nodes: tuple[str, ...]) -> Kernel:
+        """The same kernel, executed for other nodes; what was found out about it is kept."""
+        kernel = object.__new__(Kernel)
+        kernel.__dict__.update(self.__dict__, _hash=self._hash, key=self.key, nodes=nodes)
+        return kernel
+
     @cached_property
     def key(self) -> str:
         """32 hex digits, equal exactly when all cost-relevant fields are equal."""

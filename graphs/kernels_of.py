@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,41 @@ def kernels_of(graph: Graph) -> list[Kernel]:
 
 
 def kernel_of(graph: Graph, node: Node, subnormal: float = 0.0) -> Kernel:
-    """The kernel that ``node`` executes, of whose data the share ``subnormal`` consists of subnormal numbers."""
+    """The kernel that ``node`` executes, of whose data the share ``subnormal`` consists of subnormal numbers.
+
+    Networks repeat themselves, and candidates of a search each other: kernels that no value decides are remembered.
+    """
+    if node.op in VALUE_INPUTS or node.op in REDUCTIONS:
+        return _kernel_of(graph, node, subnormal)
+    form = _form(graph, node), subnormal
+    try:
+        known = _KNOWN.get(form)
+    except TypeError:  # attributes that are tensors or graphs
+        return _kernel_of(graph, node, subnormal)
+    if known is None:
+        if len(_KNOWN) >= _REMEMBERED:
+            _KNOWN.clear()
+        known = _KNOWN[form] = _kernel_of(graph, node, subnormal)
+    return known.standing_for(node.origin or (node.name,))
+
+
+#: Kernels by all that decides them, as many as this at most.
+_REMEMBERED = 20_000
+_KNOWN: dict[tuple[Any, ...], Kernel] = {}
+
+
+def _form(graph: Graph, node: Node) -> tuple[Any, ...]:
+    """What decides the kernel of a node where no value does. Types are in it, since 1 equals 1.0 and True."""
+    types, parameters = graph.types, graph.parameters
+    return (
+        node.op, node.domain, graph.opset.get("", 21),
+        tuple([(types[t], t in parameters) if t else None for t in node.inputs]),
+        tuple([types[t] for t in node.outputs if t]),
+        tuple([(k, v, type(v[0]) if type(v) is tuple and v else type(v)) for k, v in node.attributes.items()]),
+    )  # fmt: skip
+
+
+def _kernel_of(graph: Graph, node: Node, subnormal: float) -> Kernel:
     inputs = [_operand(graph, node, i) for i in range(len(node.inputs))]
     outputs = tuple(_plain(graph.types[t]) for t in node.outputs if t)
     attributes = _attributes(node)

@@ -8,9 +8,12 @@ one of the newest operator set that the model's own includes (core/framework/gra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from graphs.errors import GraphError
 from graphs.inference import infer
 from graphs.ir import Attribute, Graph, Node, TensorType
 from graphs.lowering.contrib_functions import contrib_body
@@ -37,8 +40,17 @@ def expand_functions(graph: Graph, table: KernelTypes) -> Graph:
                 _inline(result, node, bodies[id(node)])
             else:
                 result.nodes.append(node)
-        graph = infer(result, fold=False)
+        graph = result if _all_typed(graph, bodies) else infer(result, fold=False)
     return graph
+
+
+def _all_typed(graph: Graph, bodies: dict[int, Graph]) -> bool:
+    """Whether the types of all tensors in ``bodies`` are known, and none reads a constant whose value would matter."""
+    return all(
+        bodies[id(node)].types and graph.parameters.keys().isdisjoint(node.inputs)
+        for node in graph.nodes
+        if id(node) in bodies
+    )
 
 
 def _inline(graph: Graph, node: Node, body: Graph) -> None:
@@ -52,6 +64,7 @@ def _inline(graph: Graph, node: Node, body: Graph) -> None:
         graph.types[prefix + name] = parameter.type
     for inner in body.nodes:
         names.update({name: prefix + name for name in inner.outputs if name})
+    graph.types.update({names[n]: t for n, t in body.types.items() if n in names and n not in body.inputs})
     made = dict(zip(body.outputs, node.outputs, strict=False))
     names.update({name: outer for name, outer in made.items() if outer})
     for inner in body.nodes:
@@ -94,7 +107,18 @@ def _standard_body(
         return None
     defaults = {name: a.default_value for name, a in defs.get_schema(node.op, opset, "").attributes.items()}
     given = {a.name: a for a in _as_proto(node, opset).attribute}
-    return _read(proto, {**{n: a for n, a in defaults.items() if a.name}, **given})
+    body = _read(proto, {**{n: a for n, a in defaults.items() if a.name}, **given})
+    return None if body is None else _typed(body, inputs, opset)
+
+
+def _typed(body: Graph, inputs: Sequence[TensorType | None], opset: int) -> Graph:
+    """``body`` with the types of its tensors where they follow from those of its inputs; else as it is."""
+    types = {name: t for name, t in zip(body.inputs, inputs, strict=False) if t is not None}
+    given = replace(body, opset={"": opset}, types=types, inputs=[name for name in body.inputs if name in types])
+    try:
+        return replace(infer(given, fold=False), inputs=body.inputs)
+    except GraphError:  # a constant of the model decides a shape in it
+        return body
 
 
 def _function(graph: Graph, node: Node, opset: int) -> FunctionProto | None:
