@@ -43,7 +43,10 @@ _MOVES = VIEWS | {
 }  # fmt: skip
 
 #: Of these, only as much of the first input is read as comes out.
-_PICKING = frozenset({"Gather", "GatherElements", "GatherND", "Slice", "Split", "EmbedLayerNormalization", "Compress"})
+_PICKING = frozenset({
+    "Gather", "GatherElements", "GatherND", "Slice", "Split", "EmbedLayerNormalization", "Compress",
+    "GatherBlockQuantized",
+})  # fmt: skip
 
 #: Quantised operators: positions of the two factors.
 _FACTORS = {"QLinearMatMul": 3, "QGemm": 3, "QLinearConv": 3}
@@ -244,11 +247,13 @@ _FORMULAS: dict[str, Callable[[Kernel], int]] = {
     **dict.fromkeys(("Conv", "FusedConv", "NhwcFusedConv", "QLinearConv", "ConvInteger"), _conv),
     "ConvTranspose": _conv_transpose, "DeformConv": _deform_conv,
     **dict.fromkeys(("MatMul", "Gemm", "FusedMatMul", "FusedGemm", "MatMulInteger", "QLinearMatMul", "QGemm",
-                     "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "MatMulNBits", "TransposeMatMul"), _matmul),
+                     "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "MatMulNBits", "MatMulBnb4", "TransposeMatMul"),
+                    _matmul),
     **dict.fromkeys(("MaxPool", "AveragePool", "LpPool", "NhwcMaxPool", "QLinearAveragePool"), _pool),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent), "DynamicQuantizeLSTM": _dynamic_recurrent,
     "Einsum": _einsum, "TopK": _sort, "LRN": _local_response,
     **dict.fromkeys(("Resize", "Upsample"), _resize), "QLinearConcat": _quantised_concat,
     **dict.fromkeys(("MultiHeadAttention", "GroupQueryAttention"), _attention),
+    "QAttention": _packed_attention,
     "Attention": lambda k: _packed_attention(k) if k.kind.startswith("com.microsoft") else _attention(k),
 }  # fmt: skip

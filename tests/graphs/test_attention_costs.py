@@ -36,6 +36,10 @@ CASES = {
         "com.microsoft.GroupQueryAttention", [t(1, 12, 128), None, None, None, None, *LENGTHS],
         t(1, 12, 64), {"num_heads": 4, "kv_num_heads": 2}, work(12, 12, 4, 16),
     ),
+    "quantised attention projects as well": (
+        "com.microsoft.QAttention", [t(2, 8, 64), t(64, 192), t(192), t(), t()],
+        t(2, 8, 64), {"num_heads": 4}, 2 * 2 * 8 * 64 * 192 + work(8, 8, 4, 16, 2),
+    ),
     "a mask of the standard's attention is no cache": (
         "Attention", [t(1, 4, 8, 16), t(1, 2, 10, 16), t(1, 2, 10, 16), t(1, 1, 8, 10)],
         t(1, 4, 8, 16), {}, work(8, 10, 4, 16),
