@@ -101,7 +101,7 @@ class OrtSession(Session):
         return options
 
     def feed(self, values: Mapping[str, NDArray[Any]]) -> None:
-        self._feed = {name: np.ascontiguousarray(value) for name, value in values.items()}
+        self._feed = {name: np.asarray(value, order="C") for name, value in values.items()}
 
     def run(self) -> None:
         try:

@@ -55,6 +55,7 @@ CASES = {
     "but not what only shapes were asked of": (
         17, "(float[2,8] x) => (float[2,8] y) { a = Exp(x) s = Shape(a) y = Reshape(x, s) }", {}, ["Reshape"],
     ),
+    "scalars go in as scalars": (17, "(float x) => (float y) { y = Exp(x) }", {}, ["Exp"]),
     "Size is counted in every run": (
         17, "(float[2,8] x) => (float[2,8] y, int64 z) { y = Relu(x) z = Size(y) }", {}, ["Relu", "Size"],
     ),
