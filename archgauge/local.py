@@ -39,10 +39,11 @@ class LocalPricing:
             GraphError, PredictorError, ServiceError: as the service does.
         """
         body = PredictionRequest(architecture=_architecture(file), targets=list(targets), **request)
-        record = PredictionWork(self._engine, body.model_dump_json().encode())(Deadline(math.inf))
-        with self.store.database.write() as session:
-            Predictions(session).add([record])
-        answer: dict[str, Any] = json.loads(record.answer)
+        made = PredictionWork(self._engine, body.model_dump_json().encode())(Deadline(math.inf))
+        if made.keep:
+            with self.store.database.write() as session:
+                Predictions(session).add([made.record])
+        answer: dict[str, Any] = json.loads(made.record.answer)
         return answer
 
     def __enter__(self) -> Self:
