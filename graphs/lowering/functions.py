@@ -28,13 +28,14 @@ _MAX_DEPTH = 5
 
 def expand_functions(graph: Graph, table: KernelTypes) -> Graph:
     """``graph`` (inferred) with bodies in the place of operators without a kernel; itself if there are none."""
+    covered: dict[int, Node] = {}
     for _ in range(_MAX_DEPTH):
-        lacking = {id(node) for node in graph.nodes if not table.covers(graph, node)}
-        bodies = {id(n): body for n in graph.nodes if id(n) in lacking and (body := _body(graph, n)) is not None}
+        lacking = [n for n in graph.nodes if id(n) not in covered and not table.covers(graph, n)]
+        bodies = {id(n): body for n in lacking if (body := _body(graph, n)) is not None}
         if not bodies:
             return graph
-        result = graph.copy()
-        result.nodes = []
+        covered |= {id(n): n for n in graph.nodes if id(n) not in bodies}
+        result = replace(graph, parameters=dict(graph.parameters), types=dict(graph.types), nodes=[])
         for node in graph.nodes:
             if id(node) in bodies:
                 _inline(result, node, bodies[id(node)])
