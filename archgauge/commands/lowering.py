@@ -50,12 +50,17 @@ def check(files: tuple[Path, ...], threads: int | None, as_json: bool, **binding
 
 def _compare(file: Path, threads: int, bindings: dict[str, Any]) -> Difference:
     from archgauge import models
+    from archgauge.errors import UnreadableModel
     from archgauge.kernel_text import compare
-    from graphs import lower
+    from graphs import GraphError, lower
     from profilers import local_target, observe_lowering
 
     graph = models.prepare(file, bindings)
-    return compare(lower(graph, local_target(threads).lowering), observe_lowering(file, threads, **bindings))
+    try:
+        ours = lower(graph, local_target(threads).lowering)
+    except GraphError as error:
+        raise UnreadableModel(f"{file}: {error}") from error
+    return compare(ours, observe_lowering(file, threads, **bindings))
 
 
 def _print(file: Path, difference: Difference) -> None:
