@@ -95,13 +95,20 @@ def _mover(r: Rewriter, node: Node) -> None:
     dqs, qs = _dqs(r, node), _qs(r, node)
     if len(dqs) != 1 or not qs or not is_pair(r, dqs[0], qs[0]):
         return
-    if node.op == "MaxPool" and r.opset < 12:
-        return
-    if node.op == "Resize" and node.text("mode", "nearest") != "nearest":
-        return
-    if node.op in _ORDERING and not (r.scalar(qs[0].inputs[1]) or 1.0) > 0:
+    if not _moves_codes(r, node, r.dtype(dqs[0].inputs[0]), qs[0]):
         return
     _take_over(r, node, dqs[0], qs)
+
+
+def _moves_codes(r: Rewriter, node: Node, dtype: str, q: Node) -> bool:
+    """Whether the operator does to numbers of this type what it does to those that they stand for."""
+    if node.op == "MaxPool" and r.opset < 12:
+        return False
+    if node.op == "Resize":
+        return dtype in _EIGHT_BITS and node.text("mode", "nearest") == "nearest"
+    if node.op in _ORDERING:
+        return dtype in _EIGHT_BITS and (r.scalar(q.inputs[1]) or 1.0) > 0
+    return not dtype.endswith("int4")
 
 
 def _split(r: Rewriter, node: Node) -> None:

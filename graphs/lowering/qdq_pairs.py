@@ -6,6 +6,8 @@ After onnxruntime's DoubleQDQPairsRemover, EnsureUniqueDQForNodeUnit and QDQFina
 
 from __future__ import annotations
 
+import numpy as np
+
 from graphs.ir import Node, TensorType
 from graphs.lowering.rewriter import Rewriter
 
@@ -99,15 +101,31 @@ def merge_double_pairs(r: Rewriter) -> None:
             r.set_input(node, 0, before.outputs[0])
         r.remove(dq, after)
         if not is_pair(r, before, last[0]):
-            _renew_limits(r, [before, *last])
+            _renew_limits(r, before, last)
 
 
-def _renew_limits(r: Rewriter, nodes: list[Node]) -> None:
-    """A new scale and zero point, of which only that they are equal is known."""
-    for index in (1, 2):
-        limit = r.constant(t=r.types[nodes[0].inputs[index]])
-        for node in nodes:
+def _renew_limits(r: Rewriter, first: Node, last: list[Node]) -> None:
+    """The scale and zero point of what both ranges have in common."""
+    kinds = [r.types[t] for t in parameters(first)]
+    values = _common_limits(r, first, last[0])
+    for index, kind, value in zip((1, 2), kinds, values, strict=True):
+        known = None if value is None else np.full(kind.dims, value, kind.dtype)
+        limit = r.constant(known, kind)
+        for node in (first, *last):
             r.set_input(node, index, limit)
+
+
+def _common_limits(r: Rewriter, first: Node, second: Node) -> tuple[float | None, float | None]:
+    lowest, highest = (0, 255) if r.dtype(first.outputs[0]) == "uint8" else (-128, 127)
+    ranges = []
+    for node in (first, second):
+        scale, zero = (r.scalar(t) for t in parameters(node))
+        if scale is None or zero is None:
+            return None, None
+        ranges.append([np.float32(limit - zero) * np.float32(scale) for limit in (lowest, highest)])
+    low, high = max(a for a, _ in ranges), min(b for _, b in ranges)
+    scale = float((high - low) / np.float32(highest - lowest))
+    return (scale, float(round(lowest - float(low) / scale))) if scale > 0 else (None, None)
 
 
 def separate_dequantisers(r: Rewriter) -> None:

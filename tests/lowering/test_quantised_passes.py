@@ -32,6 +32,10 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "c = QuantizeLinear(b, t, y) d = DequantizeLinear(c, t, y) e = Neg(d) f = Exp(d) r = Add(e, f)",
         ["Sin", Q, DQ, DQ, "Neg", "Exp", "Add"],
     ),
+    "a rectifier before two pairs is judged by what both keep": (
+        "float[4,8] x", "", "k = Relu(x) a = QuantizeLinear(k, s, z) b = DequantizeLinear(a, s, z) "
+        "c = QuantizeLinear(b, t, zero) d = DequantizeLinear(c, t, zero) r = Exp(d)", [Q, DQ, "Exp"],
+    ),
     "pairs of different types stay": (
         "float[4,8] x", "", "k = Sin(x) a = QuantizeLinear(k, s, z) b = DequantizeLinear(a, s, z) "
         "c = QuantizeLinear(b, t, i) d = DequantizeLinear(c, t, i) r = Exp(d)", ["Sin", Q, DQ, Q, DQ, "Exp"],
@@ -114,6 +118,14 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "a = DequantizeLinear(x, s, z) b = Resize<mode=\"nearest\">(a, , twice) r = QuantizeLinear(b, s, z)",
         ["Resize"],
     ),
+    "sixteen bits are moved as they are": (
+        "uint16[4,8] x", "uint16 h = {9}", "a = DequantizeLinear(x, s, h) b = Transpose<perm=[1,0]>(a) "
+        "r = QuantizeLinear(b, s, h)", ["Transpose"],
+    ),
+    "sixteen bits are compared in float": (
+        "uint16[4,8] x", "uint16 h = {9}", "a = DequantizeLinear(x, s, h) b = ReduceMax(a) "
+        "r = QuantizeLinear(b, s, h)", [DQ, "ReduceMax", Q],
+    ),
     "interpolation is done in float": (
         "uint8[1,4,6,6] x", "float[4] twice = {1.0, 1.0, 2.0, 2.0}",
         "a = DequantizeLinear(x, s, z) b = Resize<mode=\"linear\">(a, , twice) r = QuantizeLinear(b, s, z)",
@@ -163,7 +175,7 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
 WEIGHTS = {"w7": (8, 7, 3, 3), "square": (8, 8), "w8": (8, 8, 3, 3), "v8": (8, 8, 3, 3), "bias": (8,), "m": (8, 5)}
 
 
-def build(inputs: str, constants: str, nodes: str, opset: int = 18) -> bytes:
+def build(inputs: str, constants: str, nodes: str, opset: int = 21) -> bytes:
     """A graph that returns r. Weights are small enough to stay signed; a DequantizeLinear reads int8."""
     declared = ", ".join(d for d in (LIMITS, constants, "int64[3] like = {1, 4, 3}") if d)
     text = f'<ir_version: 8, opset_import: ["" : {opset}]> g ({inputs}) => (r) <{declared}> {{ {nodes} }}'
