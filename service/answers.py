@@ -103,6 +103,6 @@ def invalid(error: ValidationError) -> InvalidRequest:
 def _location(path: tuple[int | str, ...]) -> str:
     """``architecture.onnx``; the name of a union's branch, which pydantic puts in between, is left out."""
     parts = [str(part) for part in path]
-    if len(parts) > 2 and parts[0] == "architecture" and parts[1] in ("onnx", "graph"):
+    if len(parts) > 2 and parts[0] == "architecture" and parts[1] in ("onnx", "graph", "search_space"):
         del parts[1]
     return ".".join(parts) or "body"

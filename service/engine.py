@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from archgauge_client.wire import OnnxArchitecture, PredictionRequest
+from archgauge_client.wire import OnnxArchitecture, PredictionRequest, SearchSpaceArchitecture
 from graphs import Graph, bind, infer, read
 from predictors import Predictor
 from predictors.estimates import Estimate
@@ -26,6 +26,7 @@ from service.db import PredictorRecord
 from service.errors import ClientGone, GraphTooLarge
 from service.metrics import Metrics
 from service.settings import Settings
+from service.spaces.library import Library
 from service.store import Store
 from service.workers import Deadline
 
@@ -91,6 +92,7 @@ class PricingEngine:
 
     def __init__(self, store: Store, settings: Settings, metrics: Metrics | None = None) -> None:
         self.predictors = PredictorCache(store, settings.max_loaded_predictors)
+        self.library = Library(store.database, settings.max_graph_nodes)
         self.catalogue = Catalogue(store, settings.refresh_s, self.predictors.get)
         self._max_nodes = settings.max_graph_nodes
         self._metrics = metrics or Metrics()
@@ -145,15 +147,8 @@ class PricingEngine:
         request = job.request
         records = self.catalogue.resolve(request.targets, request.predictor)
         deadline.check()
-        graph = graphs.get(id(request.architecture))
-        if graph is None:
-            with self._metrics.stage("read"):
-                graph = graphs[id(request.architecture)] = self._read(request)
-            deadline.check()
-        with self._metrics.stage("infer"):
-            bound = bind(graph, batch_size=request.batch_size, dims=request.dims, input_shapes=request.input_shapes)
-            inferred = infer(bound)
-        job.name = request.name or graph.name
+        inferred = self._prepare(request, graphs, deadline)
+        job.name = request.name or inferred.name
         parts = []
         for record in records:
             deadline.check()
@@ -162,9 +157,29 @@ class PricingEngine:
                 parts.append(_Part(predictor, predictor.lower(inferred, detail=request.detail)))
         job.parts = parts
 
-    def _read(self, request: PredictionRequest) -> Graph:
+    def _prepare(self, request: PredictionRequest, graphs: dict[int, Graph], deadline: Deadline) -> Graph:
         architecture = request.architecture
-        graph = read(architecture.onnx if isinstance(architecture, OnnxArchitecture) else architecture.graph)
+        if isinstance(architecture, SearchSpaceArchitecture):
+            with self._metrics.stage("read"):
+                return self._assemble(architecture, request)
+        graph = graphs.get(id(architecture))
+        if graph is None:
+            with self._metrics.stage("read"):
+                data = architecture.onnx if isinstance(architecture, OnnxArchitecture) else architecture.graph
+                graph = graphs[id(architecture)] = self._read(data)
+            deadline.check()
+        with self._metrics.stage("infer"):
+            bound = bind(graph, batch_size=request.batch_size, dims=request.dims, input_shapes=request.input_shapes)
+            return infer(bound)
+
+    def _assemble(self, architecture: SearchSpaceArchitecture, request: PredictionRequest) -> Graph:
+        """The graph of an architecture of a search space, which is inferred block by block."""
+        space = self.library.find(architecture.space)
+        graph = space.graph(architecture.choices, batch_size=request.batch_size, dims=request.dims)
+        return bind(graph, batch_size=request.batch_size, input_shapes=request.input_shapes)
+
+    def _read(self, data: bytes | Mapping[str, Any]) -> Graph:
+        graph = read(data)
         if len(graph.nodes) > self._max_nodes:
             raise GraphTooLarge(
                 f"the graph has {len(graph.nodes):,} nodes; at most {self._max_nodes:,} are accepted", self._max_nodes

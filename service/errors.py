@@ -6,6 +6,7 @@ ServiceError (Exception)
 │   ├── UnknownPredictor
 │   ├── UnknownTable
 │   ├── UnknownPrediction
+│   ├── UnknownSearchSpace
 │   ├── UnknownKey
 │   └── UnknownJob
 ├── NotAuthenticated            no API key, or none that is valid
@@ -20,6 +21,8 @@ ServiceError (Exception)
 ├── LeaseLost                   a job was cancelled or taken over while a worker was at it
 ├── InvalidRequest              a body that is not the JSON asked for; ``errors`` lists what is wrong
 │   └── MalformedJson           … not JSON at all
+├── NotCompiled                 a search space that is still being compiled
+├── CompilationFailed           the job that compiled a search space failed
 ├── LimitExceeded               ``limit`` says what was allowed
 │   ├── BodyTooLarge            bytes of a body, compressed or not
 │   ├── GraphTooLarge           nodes of a graph
@@ -70,6 +73,10 @@ class UnknownTable(NotThere):
 
 class UnknownPrediction(NotThere):
     """No prediction is stored under that id."""
+
+
+class UnknownSearchSpace(NotThere):
+    """No search space has that id, and no ready one that name."""
 
 
 class UnknownKey(NotThere):
@@ -132,6 +139,14 @@ class InvalidRequest(ServiceError):
 
 class MalformedJson(InvalidRequest):
     """The body is not JSON."""
+
+
+class NotCompiled(ServiceError):
+    """A search space has to be compiled before it can be asked; that is under way."""
+
+
+class CompilationFailed(ServiceError):
+    """A search space cannot be compiled; the message is that of its job."""
 
 
 class LimitExceeded(ServiceError):

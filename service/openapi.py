@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from archgauge_client.wire import BatchAnswer, BatchRequest, PredictionRequest, Problem
 from archgauge_client.wire_admin import KeyRequest, PromotionRequest, TrainingRequest
+from archgauge_client.wire_spaces import RowsRequest, SearchSpaceRequest
 from service.auth import is_public
 from service.problems import MEDIA_TYPE
 
@@ -107,6 +108,8 @@ def _complete(app: FastAPI) -> dict[str, Any]:
             (KeyRequest, "validation"),
             (TrainingRequest, "validation"),
             (PromotionRequest, "validation"),
+            (SearchSpaceRequest, "validation"),
+            (RowsRequest, "validation"),
             (Problem, "serialization"),
         ],
         ref_template=_REFERENCE,

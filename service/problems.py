@@ -16,8 +16,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from archgauge_client.wire import PROBLEM_TYPE_PREFIX, FieldError, Problem
-from graphs.errors import GraphError, InvalidGraph, MissingValue, UnboundDimension, UnsupportedOperator
-from predictors.errors import PredictorError, UnpriceableKernels
+from graphs.errors import (
+    GraphError,
+    InvalidChoices,
+    InvalidGraph,
+    InvalidSearchSpace,
+    MissingValue,
+    UnboundDimension,
+    UnsupportedOperator,
+)
+from predictors.errors import NoLookupTable, PredictorError, UnpriceableKernels
 from service import errors
 from service.logs import log, request_id
 
@@ -46,11 +54,17 @@ TABLE: Mapping[type[BaseException], Kind] = {
     UnboundDimension: Kind(422, "unbound-dimension", "A dimension of the architecture is not bound"),
     UnsupportedOperator: Kind(422, "unsupported-operator", "The architecture has operators that nobody knows"),
     MissingValue: Kind(422, "missing-value", "A constant decides a shape, but its value is not in the file"),
+    InvalidSearchSpace: Kind(422, "invalid-search-space", "The search space contradicts itself"),
+    InvalidChoices: Kind(422, "invalid-choices", "The choices name no architecture of the search space"),
+    NoLookupTable: Kind(422, "no-lookup-table", "The search space has no lookup table"),
     UnpriceableKernels: Kind(422, "unpriceable-kernels", "No source can price some of the operators"),
     PredictorError: _DAMAGED,
     errors.UnknownTarget: Kind(404, "unknown-target", "There is no such target"),
     errors.UnknownPredictor: Kind(404, "unknown-predictor", "There is no such predictor"),
     errors.UnknownTable: Kind(404, "unknown-lookup-table", "There is no such lookup table"),
+    errors.UnknownSearchSpace: Kind(404, "unknown-search-space", "There is no such search space"),
+    errors.CompilationFailed: Kind(422, "compilation-failed", "The search space cannot be compiled"),
+    errors.NotCompiled: Kind(503, "not-compiled", "The search space is being compiled"),
     errors.UnknownPrediction: Kind(404, "unknown-prediction", "There is no such prediction"),
     errors.UnknownKey: Kind(404, "unknown-key", "There is no such API key"),
     errors.UnknownJob: Kind(404, "unknown-job", "There is no such job"),

@@ -15,6 +15,7 @@ from service.metrics import Metrics
 from service.rates import Rates
 from service.recorder import Recorder
 from service.settings import Settings
+from service.spaces import Shelf
 from service.stopping import StopSignal
 from service.store import Store
 from service.workers import Workers
@@ -27,6 +28,7 @@ class Service:
     settings: Settings
     store: Store
     engine: PricingEngine
+    shelf: Shelf
     workers: Workers
     recorder: Recorder
     keys: KeyRing
@@ -46,10 +48,12 @@ class Service:
         supervisor = Supervisor(store.database, settings) if settings.embedded_worker else None
         if supervisor is not None:
             supervisor.start()
+        engine = PricingEngine(store, settings, metrics)
         return cls(
             settings=settings,
             store=store,
-            engine=PricingEngine(store, settings, metrics),
+            engine=engine,
+            shelf=Shelf(store, engine.predictors.get),
             workers=Workers(settings.worker_threads, settings.max_waiting, metrics),
             recorder=Recorder(store.database, settings.max_stored_predictions, metrics),
             keys=KeyRing(store.database, settings.refresh_s),

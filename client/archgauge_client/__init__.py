@@ -32,6 +32,7 @@ from archgauge_client.wire import (
     Problem,
     Target,
 )
+from archgauge_client.wire_spaces import RowPredictions, SearchSpace
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,8 @@ __all__ = [
     "Problem",
     "ProblemError",
     "RetryPolicy",
+    "RowPredictions",
+    "SearchSpace",
     "ServerError",
     "ServiceUnreachable",
     "Target",

@@ -25,6 +25,7 @@ from archgauge_client._protocol import (
 from archgauge_client.errors import ServiceUnreachable
 from archgauge_client.latency_table import LatencyTable
 from archgauge_client.retries import RETRIED, RetryPolicy
+from archgauge_client.spaces import AsyncSearchSpaces, SearchSpaces
 from archgauge_client.wire import Detail, Health, PredictionRequest, PredictionResponse, Target, TargetList
 
 DEFAULT_TIMEOUT_S = 30.0
@@ -60,6 +61,8 @@ class Client:
     ) -> None:
         self._http = httpx.Client(base_url=base_url, headers=_headers(api_key), timeout=timeout_s, transport=transport)
         self._retries = retries
+        #: Search spaces: compile them, price rows of choices.
+        self.spaces = SearchSpaces(self)
 
     def predict(
         self,
@@ -195,6 +198,8 @@ class AsyncClient:
             base_url=base_url, headers=_headers(api_key), timeout=timeout_s, transport=transport
         )
         self._retries = retries
+        #: Search spaces: compile them, price rows of choices.
+        self.spaces = AsyncSearchSpaces(self)
 
     async def predict(
         self,

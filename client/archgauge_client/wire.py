@@ -60,7 +60,20 @@ class GraphArchitecture(_Request):
     graph: dict[str, Any]
 
 
-Architecture = Annotated[OnnxArchitecture | GraphArchitecture, Field(discriminator="format")]
+class SearchSpaceArchitecture(_Request):
+    """An architecture of a search space: positions of its choices, or names of choices by layer."""
+
+    format: Literal["search_space"]
+    space: Annotated[str, Field(description="The id of a search space, or the name of a ready one.")]
+    choices: Annotated[
+        list[Size] | dict[str, str | int],
+        Field(description="One position per layer; or names or positions by layer, the first choice for all others."),
+    ]
+
+
+Architecture = Annotated[
+    OnnxArchitecture | GraphArchitecture | SearchSpaceArchitecture, Field(discriminator="format")
+]
 Detail = Literal["summary", "kernels"]
 
 

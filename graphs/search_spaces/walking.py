@@ -16,6 +16,9 @@ from graphs.ir import Graph, TensorType
 from graphs.search_spaces.pieces import Piece, make_piece
 from graphs.search_spaces.space import Choice, Layer, Scope, SearchSpace, number
 
+#: Steps that a walker remembers.
+REMEMBERED = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -54,6 +57,9 @@ class Walker:
         key = layer, state, choice
         found = self._steps.get(key)
         if found is None:
+            if len(self._steps) >= REMEMBERED:
+                self._steps.clear()
+                self._pieces.clear()
             found = self._steps[key] = self._make(layer, state, choice)
         return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
 
@@ -22,6 +22,9 @@ Floats = NDArray[np.float64]
 
 #: Rows at a time, so that what is computed of them stays in a core's caches.
 _ROWS = 4096
+
+#: Rows at a time where each is priced in full.
+_FULL_ROWS = 16
 
 #: How a space is priced: from a table of blocks in their neighbourhoods, from a table of all architectures, or each
 #: architecture in full.
@@ -98,8 +101,10 @@ class CompiledSpace:
     #: How it was compiled: full architectures lowered, and what the mode has to say.
     report: Mapping[str, Any]
 
-    def predict(self, rows: NDArray[np.integer], confidence: float = 0.9) -> RowPredictions:
-        """What architectures cost; ``rows [n, layers]`` are positions of choices.
+    def predict(
+        self, rows: NDArray[np.integer], confidence: float = 0.9, *, check: Callable[[], None] = lambda: None
+    ) -> RowPredictions:
+        """What architectures cost; ``rows [n, layers]`` are positions of choices. ``check`` may raise to stop the work.
 
         Raises:
             InvalidChoices: another number of layers, or a position that no choice has.
@@ -111,8 +116,10 @@ class CompiledSpace:
         power = PowerGuess.of(self.predictor.target)
         answer = RowPredictions.empty(len(rows), energy=power is not None)
         quantile = self.predictor.intervals.wholes.at(confidence)
-        for start in range(0, len(rows), _ROWS):
-            columns = np.ascontiguousarray(rows[start : start + _ROWS].T)
+        at_once = _FULL_ROWS if self.mode == "direct" else _ROWS
+        for start in range(0, len(rows), at_once):
+            check()
+            columns = np.ascontiguousarray(rows[start : start + at_once].T)
             _check_choices(self.space, columns, start)
             totals = self.source.totals(columns)
             sums = np.ascontiguousarray(totals.sums.T, dtype=np.float64)

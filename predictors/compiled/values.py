@@ -33,6 +33,9 @@ COLUMNS = 8
 #: Kernels are estimated this many at a time, so that a deadline is noticed in between.
 _AT_ONCE = 20_000
 
+#: Estimates that are remembered from one call to the next.
+_REMEMBERED = 500_000
+
 
 @dataclass(frozen=True, slots=True)
 class Values:
@@ -60,6 +63,8 @@ class Pricer:
 
         Raises UnpriceableKernels where no source has a price for some.
         """
+        if len(self._known) > _REMEMBERED:
+            self._known.clear()
         self._ask({q for step in steps for block in blocks for q in _questions(block, step)})
         sums = np.zeros((len(steps), len(blocks), COLUMNS))
         for i, step in enumerate(steps):

@@ -4,6 +4,7 @@ small nor a chain.
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from math import prod
@@ -80,14 +81,15 @@ class Direct:
 
     def __init__(self, pricer: WholePricer) -> None:
         self._pricer = pricer
+        self._lock = threading.Lock()
         self._known: OrderedDict[tuple[int, ...], tuple[Floats, float]] = OrderedDict()
 
     def totals(self, columns: NDArray[np.integer]) -> Totals:
         asked = [tuple(row) for row in columns.T.tolist()]
-        fresh = [row for row in dict.fromkeys(asked) if row not in self._known]
-        found = dict(zip(fresh, zip(*self._pricer.price(fresh), strict=True), strict=True))
-        answers = [found.get(row) or self._known[row] for row in asked]
-        self._known.update(found)
-        while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        with self._lock:
+            fresh = [row for row in dict.fromkeys(asked) if row not in self._known]
+            self._known.update(zip(fresh, zip(*self._pricer.price(fresh), strict=True), strict=True))
+            answers = [self._known[row] for row in asked]
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
         return Totals(np.array([a[0] for a in answers]).reshape(-1, COLUMNS), np.array([a[1] for a in answers]))

@@ -15,12 +15,14 @@ from service.routes import (
     predictions,
     predictors,
     promotions,
+    search_spaces,
     targets,
 )
 
 ROUTERS = (
     predictions.router,
     batches.router,
+    search_spaces.router,
     targets.router,
     lookup_tables.router,
     predictors.router,

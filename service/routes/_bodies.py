@@ -24,9 +24,9 @@ async def read_json(request: Request, limit_s: float) -> bytes:
         UnsupportedMedia: it says that it is something else.
         SlowBody: it did not arrive within the limit.
     """
-    media_type = _media_type(request)
-    if media_type not in ("", "application/json") and not media_type.endswith("+json"):
-        raise UnsupportedMedia(f"this endpoint takes application/json, not {media_type}")
+    given = media_type(request)
+    if given not in ("", "application/json") and not given.endswith("+json"):
+        raise UnsupportedMedia(f"this endpoint takes application/json, not {given}")
     return await _read(request, limit_s)
 
 
@@ -46,10 +46,10 @@ async def read_model(request: Request, model: type[_Model], limit_s: float, *, e
 
 async def read_onnx(request: Request, limit_s: float) -> bytes:
     """The bytes of an ONNX body. Most content types pass, since tools that send a file make one up."""
-    media_type = _media_type(request)
-    if media_type == "application/json" or media_type.startswith("multipart/"):
+    given = media_type(request)
+    if given == "application/json" or given.startswith("multipart/"):
         raise UnsupportedMedia(
-            f"the body must be the ONNX file itself (application/octet-stream), not {media_type}; "
+            f"the body must be the ONNX file itself (application/octet-stream), not {given}; "
             "POST /v1/predictions takes JSON"
         )
     return await _read(request, limit_s)
@@ -57,12 +57,18 @@ async def read_onnx(request: Request, limit_s: float) -> bytes:
 
 def check_lines(request: Request) -> None:
     """Raises UnsupportedMedia for a body that says to be neither NDJSON nor JSON."""
-    media_type = _media_type(request)
-    if media_type not in ("", *LINES, "application/json", "text/plain"):
-        raise UnsupportedMedia(f"this endpoint takes application/x-ndjson or application/json, not {media_type}")
+    given = media_type(request)
+    if given not in ("", *LINES, "application/json", "text/plain"):
+        raise UnsupportedMedia(f"this endpoint takes application/x-ndjson or application/json, not {given}")
 
 
-def _media_type(request: Request) -> str:
+async def read_bytes(request: Request, limit_s: float) -> bytes:
+    """The bytes of a body of any type. Raises SlowBody."""
+    return await _read(request, limit_s)
+
+
+def media_type(request: Request) -> str:
+    """What a body says to be, in lower case and without parameters; empty where it says nothing."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import archgauge_client
 from graphs import read, write_json
-from service import examples
+from service import examples, examples_spaces
 from service.keys import create_key
 from service.openapi import to_3_0
 from service.server import in_background
@@ -71,6 +71,7 @@ def real_path(api: httpx.Client, path: str) -> str:
         "target": lambda: "example",
         "version": lambda: _version(api, path),
         "job_id": lambda: _finished_job(api),
+        "space": lambda: api.post("/v1/search-spaces", json={"space": examples_spaces.SPACE}).json()["id"],
         "key_id": lambda: api.post("/v1/keys", json={"name": "x"}).json()["id"],
     }
     for name in re.findall(r"\{(\w+)\}", path):

@@ -1,0 +1,116 @@
+"""How fast search spaces compile and are priced, and how far they are from full predictions.
+
+    python -m benchmarks.search_spaces [--data-dir DIR] [--space NAME …] [--rows N]
+
+Uses the promoted predictor of the data directory; without one, this machine is profiled for a moment first. Rows per
+second in process are set against a NumPy gather and sum of a table of choices and layers, and measured over HTTP with
+Arrow. Every figure is of one run beside nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import numpy as np
+import pyarrow as pa
+
+from archgauge import options
+from archgauge.output import stdout, table
+from archgauge.service_process import running_service
+from archgauge.state import open_store
+from benchmarks.serving.__main__ import _prepare as prepare
+from graphs.search_spaces import READY, ready_space
+from predictors import Predictor
+from predictors.compiled import CompiledSpace, compile_space
+from predictors.compiled.space import draw_rows
+
+#: All but NAS-Bench-201, all of whose architectures are priced beforehand, which takes minutes.
+SPACES = tuple(name for name in READY if name != "nas-bench-201")
+DIMS = {"bert-supernet": {"sequence": 128}}
+RUNS = 5
+#: Rows per request.
+AT_ONCE = 100_000
+
+
+@click.command()
+@options.data_dir
+@click.option("--space", "spaces", multiple=True, type=click.Choice(READY), help="All but NAS-Bench-201 by default.")
+@click.option("--rows", type=click.IntRange(10_000), default=1_000_000, show_default=True)
+def main(data_dir: Path, spaces: tuple[str, ...], rows: int) -> None:
+    """Compile spaces, price rows, and print what it took."""
+    with tempfile.TemporaryDirectory() as temporary:
+        served = Path(temporary) / "data"
+        prepare(data_dir, served)
+        with open_store(served) as store:
+            predictor = Predictor.load(store.predictor_folder(store.promoted()))
+        columns = ("mode", "seconds", "lowered", "error", "worst", "memory", "rows/s", "plain", "ratio")
+        shown = table("space", *columns)
+        for name in spaces or SPACES:
+            shown.add_row(name, *_compile(predictor, name, rows))
+        stdout().print("compiled in process; errors are shares of full predictions; plain: NumPy gather and sum")
+        stdout().print(shown)
+        with running_service(served) as base_url:
+            stdout().print(f"over HTTP with Arrow, one process: {_over_http(base_url, 'proxylessnas'):,.0f} rows/s")
+
+
+def _compile(predictor: Predictor, name: str, count: int) -> list[str]:
+    begun = time.perf_counter()
+    compiled = compile_space(predictor, ready_space(name), dims=DIMS.get(name))
+    took_s = time.perf_counter() - begun
+    errors = compiled.errors
+    assert errors is not None
+    mine, plain = _rates(compiled, count)
+    return [
+        compiled.mode, f"{took_s:.1f}", f"{compiled.report['lowered']:,}", f"{errors.latency_mean:.1e}",
+        f"{errors.latency_max:.1e}", f"{errors.memory_mean:.1%}", f"{mine:,.0f}", f"{plain:,.0f}",
+        f"{plain / mine:.2f}",
+    ]  # fmt: skip
+
+
+def _rates(compiled: CompiledSpace, count: int) -> tuple[float, float]:
+    """Rows per second: latency, energy, memory and intervals of ours; latency alone of the gather and sum."""
+    space = compiled.space
+    rows = draw_rows(space, count, 1).astype(np.uint8)
+    costs = np.random.default_rng(0).random((len(space.layers), max(space.choices)))
+    layers = np.arange(len(space.layers))
+    return _rate(count, lambda: compiled.predict(rows)), _rate(count, lambda: costs[layers, rows].sum(axis=1))
+
+
+def _rate(count: int, work: Any) -> float:
+    best = float("inf")
+    for _ in range(RUNS):
+        begun = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - begun)
+    return count / best
+
+
+def _over_http(base_url: str, name: str) -> float:
+    space = ready_space(name)
+    rows = draw_rows(space, AT_ONCE, 2).astype(np.uint8)
+    columns = {layer.name: np.ascontiguousarray(rows[:, i]) for i, layer in enumerate(space.layers)}
+    sink = io.BytesIO()
+    arrow = pa.table(columns)
+    with pa.ipc.new_stream(sink, arrow.schema) as writer:
+        writer.write_table(arrow)
+    headers = {"content-type": "application/vnd.apache.arrow.stream"}
+    with httpx.Client(base_url=base_url, timeout=600.0) as client:
+        while client.get(f"/v1/search-spaces/{name}").json()["status"] != "ready":
+            time.sleep(0.5)
+
+        def ask() -> None:
+            path = f"/v1/search-spaces/{name}/predictions"
+            response = client.post(path, content=sink.getvalue(), headers=headers).raise_for_status()
+            assert pa.ipc.open_stream(response.content).read_all().num_rows == AT_ONCE
+
+        return _rate(AT_ONCE, ask)
+
+
+if __name__ == "__main__":
+    main()
