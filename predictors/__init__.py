@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from predictors.errors import (
     CorruptPredictor,
     IncompatiblePredictor,
+    NoLookupTable,
     NotEnoughMeasurements,
     PredictorError,
     UnpriceableKernels,
@@ -28,8 +29,8 @@ _HOMES = {
 }  # fmt: skip
 
 __all__ = [
-    "CorruptPredictor", "IncompatiblePredictor", "NotEnoughMeasurements", "Prediction", "Predictor", "PredictorError",
-    "TrainedPredictor", "UnpriceableKernels", "make_plan", "train",
+    "CorruptPredictor", "IncompatiblePredictor", "NoLookupTable", "NotEnoughMeasurements", "Prediction", "Predictor",
+    "PredictorError", "TrainedPredictor", "UnpriceableKernels", "make_plan", "train",
 ]  # fmt: skip
 
 
