@@ -5,13 +5,18 @@ After onnxruntime's QDQSelectorActionTransformer (core/optimizer/qdq_transformer
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from graphs.ir import Attribute, Node
-from graphs.lowering.qdq_clamps import clamp_behind, needless_clamp
-from graphs.lowering.qdq_pairs import DQ, Q, is_pair, only_user, parameters
+from graphs.lowering.qdq_groups import all_dequantisers, behind, dequantisers, quantisers, spelled_out
+from graphs.lowering.qdq_pairs import is_pair, parameters
 from graphs.lowering.rewriter import Rewriter, merged_origin
 from graphs.lowering.weight_only import fuse_weight_only
+
+_Rule = Callable[[Rewriter, Node], None]
 
 _MICROSOFT = "com.microsoft"
 _EIGHT_BITS = frozenset({"uint8", "int8"})
@@ -31,49 +36,22 @@ _BIAS_RELATIVE, _BIAS_ABSOLUTE = 1e-2, 1e-6
 
 
 def fuse_quantised(r: Rewriter) -> None:
-    """Try every operator once, in topological order."""
+    """Try every operator once, in topological order. int8 data stays in float at convolutions and products (x86)."""
+    _fuse(r, _RULES)
+
+
+def fuse_quantised_signed(r: Rewriter) -> None:
+    """The same where there are kernels for int8 data by int8 weights (ARM)."""
+    _fuse(r, _SIGNED_RULES)
+
+
+def _fuse(r: Rewriter, rules: dict[str, _Rule]) -> None:
     for node in r.nodes:
-        rule = _RULES.get(node.op)
+        rule = rules.get(node.op)
         if rule is not None and not node.domain and r.alive(node):
             rule(r, node)
-            if node.op in ("MatMul", "Gemm") and r.alive(node) and _behind(r, node) == []:
+            if node.op in ("MatMul", "Gemm") and r.alive(node) and behind(r, node) == []:
                 fuse_weight_only(r, node)
-
-
-def _dqs(r: Rewriter, node: Node) -> list[Node]:
-    """The DQ behind each input that has one of its own, in order; all of none where one is shared."""
-    found = [p for t in node.inputs if t and (p := r.producer(t)) is not None and p.op == DQ]
-    return found if all(only_user(r, dq.outputs[0]) is node for dq in found) else []
-
-
-def _all_dqs(r: Rewriter, node: Node) -> list[Node]:
-    """The DQ behind every input; all of none where one lacks."""
-    found = _dqs(r, node)
-    return found if len(found) == sum(bool(t) for t in node.inputs) else []
-
-
-def _qs(r: Rewriter, node: Node) -> list[Node] | None:
-    """The Q behind every output, [] where no Q follows at all; None where that is mixed or not the only use."""
-    users = [r.users(t) for t in node.outputs if t]
-    if not any(user.op == Q for group in users for user in group):
-        return None if clamp_behind(r, node) is not None else []
-    if r.gives_output(node) or any(len(group) != 1 or group[0].op != Q for group in users):
-        return None
-    return [group[0] for group in users]
-
-
-def _behind(r: Rewriter, node: Node) -> list[Node] | None:
-    """Q, or a needless clamp and Q, or nothing; None where the operator cannot be fused."""
-    return list(found) if (found := needless_clamp(r, node)) is not None else _qs(r, node)
-
-
-def _params(r: Rewriter, node: Node) -> list[str]:
-    """Scale and zero point, of which the latter is spelled out where it was left away."""
-    scale, zero = parameters(node)
-    if zero:
-        return [scale, zero]
-    signed = node.op == DQ and r.dtype(node.inputs[0]) == "int8"
-    return [scale, r.constant(np.array(0, np.int8 if signed else np.uint8))]
 
 
 def _replace(
@@ -92,7 +70,7 @@ def _replace(
 
 
 def _mover(r: Rewriter, node: Node) -> None:
-    dqs, qs = _dqs(r, node), _qs(r, node)
+    dqs, qs = dequantisers(r, node), quantisers(r, node)
     if len(dqs) != 1 or not qs or not is_pair(r, dqs[0], qs[0]):
         return
     if not _moves_codes(r, node, r.dtype(dqs[0].inputs[0]), qs[0]):
@@ -112,14 +90,14 @@ def _moves_codes(r: Rewriter, node: Node, dtype: str, q: Node) -> bool:
 
 
 def _split(r: Rewriter, node: Node) -> None:
-    dqs, qs = _dqs(r, node), _qs(r, node)
+    dqs, qs = dequantisers(r, node), quantisers(r, node)
     if len(dqs) == 1 and qs and all(is_pair(r, dqs[0], q) for q in qs):
         _take_over(r, node, dqs[0], qs)
 
 
 def _arg_max(r: Rewriter, node: Node) -> None:
     """Only the order of the data matters."""
-    dqs = _dqs(r, node)
+    dqs = dequantisers(r, node)
     if len(dqs) == 1 and is_pair(r, dqs[0], dqs[0]):
         _take_over(r, node, dqs[0], [])
 
@@ -135,19 +113,19 @@ def _take_over(r: Rewriter, node: Node, dq: Node, qs: list[Node]) -> None:
         r.set_output(node, index, output)
 
 
-def _conv(r: Rewriter, node: Node) -> None:
-    dqs, tail = _all_dqs(r, node), _behind(r, node)
-    if not dqs or not tail or not _products_fit(r, dqs, r.dtype(tail[-1].outputs[0])):
+def _conv(r: Rewriter, node: Node, *, signed: bool = False) -> None:
+    dqs, tail = all_dequantisers(r, node), behind(r, node)
+    if not dqs or not tail or not _products_fit(r, dqs, r.dtype(tail[-1].outputs[0]), signed):
         return
     if len(dqs) > 2 and not _bias_fits(r, dqs):
         return
     x, w, q = dqs[0], dqs[1], tail[-1]
-    inputs = [x.inputs[0], *_params(r, x), w.inputs[0], *_params(r, w), *_params(r, q)]
+    inputs = [x.inputs[0], *spelled_out(r, x), w.inputs[0], *spelled_out(r, w), *spelled_out(r, q)]
     inputs += [b.inputs[0] for b in dqs[2:]]
     _replace(r, [*dqs, node, *tail], "QLinearConv", inputs, q.outputs[0], "", dict(node.attributes))
 
 
-def _products_fit(r: Rewriter, dqs: list[Node], output: str | None, *, signed: bool = False) -> bool:
+def _products_fit(r: Rewriter, dqs: list[Node], output: str | None, signed: bool) -> bool:
     """Eight bits, output as input, an int32 bias; int8 input where the runtime has kernels for it, by int8 weights."""
     x, w, *bias = (r.dtype(dq.inputs[0]) for dq in dqs)
     if x not in _EIGHT_BITS or w not in _EIGHT_BITS or (output is not None and output != x):
@@ -169,7 +147,7 @@ def _bias_fits(r: Rewriter, dqs: list[Node]) -> bool:
 
 
 def _unary(r: Rewriter, node: Node) -> None:
-    dqs, tail = _dqs(r, node), _behind(r, node)
+    dqs, tail = dequantisers(r, node), behind(r, node)
     if len(dqs) != 1 or not tail or not _same_dtypes(r, dqs, tail[-1]):
         return
     x, q = dqs[0], tail[-1]
@@ -177,7 +155,7 @@ def _unary(r: Rewriter, node: Node) -> None:
     if node.op == "Softmax":
         attributes.setdefault("axis", -1 if r.opset >= 13 else 1)
         attributes["opset"] = r.opset
-    inputs = [x.inputs[0], *_params(r, x), *_params(r, q)]
+    inputs = [x.inputs[0], *spelled_out(r, x), *spelled_out(r, q)]
     _replace(r, [x, node, *tail], f"QLinear{node.op}", inputs, q.outputs[0], _MICROSOFT, attributes)
 
 
@@ -187,68 +165,75 @@ def _same_dtypes(r: Rewriter, dqs: list[Node], q: Node) -> bool:
 
 
 def _binary(r: Rewriter, node: Node) -> None:
-    dqs, tail = _all_dqs(r, node), _behind(r, node)
+    dqs, tail = all_dequantisers(r, node), behind(r, node)
     if not dqs or not tail or not _same_dtypes(r, dqs, tail[-1]):
         return
     a, b, q = dqs[0], dqs[1], tail[-1]
-    inputs = [a.inputs[0], *_params(r, a), b.inputs[0], *_params(r, b), *_params(r, q)]
+    inputs = [a.inputs[0], *spelled_out(r, a), b.inputs[0], *spelled_out(r, b), *spelled_out(r, q)]
     _replace(r, [a, b, node, *tail], f"QLinear{node.op}", inputs, q.outputs[0], _MICROSOFT, {})
 
 
 def _concat(r: Rewriter, node: Node) -> None:
-    dqs, tail = _all_dqs(r, node), _behind(r, node)
+    dqs, tail = all_dequantisers(r, node), behind(r, node)
     if not dqs or not tail or not _same_dtypes(r, dqs, tail[-1]):
         return
     q = tail[-1]
-    inputs = _params(r, q)
+    inputs = spelled_out(r, q)
     for dq in dqs:
-        inputs += [dq.inputs[0], *_params(r, dq)]
+        inputs += [dq.inputs[0], *spelled_out(r, dq)]
     _replace(r, [*dqs, node, *tail], "QLinearConcat", inputs, q.outputs[0], _MICROSOFT, dict(node.attributes))
 
 
-def _matmul(r: Rewriter, node: Node) -> None:
-    dqs, tail = _all_dqs(r, node), _behind(r, node)
-    if not dqs or tail is None or not _products_fit(r, dqs, r.dtype(tail[-1].outputs[0]) if tail else None):
+def _matmul(r: Rewriter, node: Node, *, signed: bool = False) -> None:
+    dqs, tail = all_dequantisers(r, node), behind(r, node)
+    if not dqs or tail is None or not _products_fit(r, dqs, r.dtype(tail[-1].outputs[0]) if tail else None, signed):
         return
     a, b = dqs
     if tail:
-        inputs = [a.inputs[0], *_params(r, a), b.inputs[0], *_params(r, b), *_params(r, tail[-1])]
+        inputs = [a.inputs[0], *spelled_out(r, a), b.inputs[0], *spelled_out(r, b), *spelled_out(r, tail[-1])]
         _replace(r, [a, b, node, *tail], "QLinearMatMul", inputs, tail[-1].outputs[0], "", {})
         return
-    (a_scale, a_zero), (b_scale, b_zero) = _params(r, a), _params(r, b)
+    (a_scale, a_zero), (b_scale, b_zero) = spelled_out(r, a), spelled_out(r, b)
     inputs = [a.inputs[0], b.inputs[0], a_scale, b_scale, a_zero, b_zero]
     _replace(r, [a, b, node], "MatMulIntegerToFloat", inputs, node.outputs[0], _MICROSOFT, {})
 
 
 def _gemm(r: Rewriter, node: Node) -> None:
-    dqs, tail = _all_dqs(r, node), _behind(r, node)
+    dqs, tail = all_dequantisers(r, node), behind(r, node)
     if not dqs or tail is None:
         return
-    if not _products_fit(r, dqs, r.dtype(tail[-1].outputs[0]) if tail else None, signed=True):
+    if not _products_fit(r, dqs, r.dtype(tail[-1].outputs[0]) if tail else None, True):
         return
     if len(dqs) > 2 and node.attributes.get("beta", 1.0) != 1.0:
         return
     a, b = dqs[:2]
     if not (parameters(a)[1] and parameters(b)[1]):
         return
-    inputs = [a.inputs[0], *_params(r, a), b.inputs[0], *_params(r, b), dqs[2].inputs[0] if len(dqs) > 2 else ""]
+    inputs = [
+        a.inputs[0],
+        *spelled_out(r, a),
+        b.inputs[0],
+        *spelled_out(r, b),
+        dqs[2].inputs[0] if len(dqs) > 2 else "",
+    ]
     attributes = {k: v for k, v in node.attributes.items() if k != "beta"}
     output = node.outputs[0]
     if tail:
-        inputs += _params(r, tail[-1])
+        inputs += spelled_out(r, tail[-1])
         output = tail[-1].outputs[0]
     _replace(r, [*dqs, node, *tail], "QGemm", inputs, output, _MICROSOFT, dict(attributes))
 
 
 def _where(r: Rewriter, node: Node) -> None:
-    dqs, tail = _dqs(r, node), _behind(r, node)
+    dqs, tail = dequantisers(r, node), behind(r, node)
     if len(dqs) == 2 and tail and _same_dtypes(r, dqs, tail[-1]):
         a, b, q = dqs[0], dqs[1], tail[-1]
-        inputs = [node.inputs[0], a.inputs[0], *_params(r, a), b.inputs[0], *_params(r, b), *_params(r, q)]
+        inputs = [node.inputs[0], a.inputs[0], *spelled_out(r, a), b.inputs[0], *spelled_out(r, b), *spelled_out(r, q)]
         _replace(r, [a, b, node, *tail], "QLinearWhere", inputs, q.outputs[0], _MICROSOFT, {})
 
 
-_RULES = {
+_RULES: dict[str, _Rule] = {
     **dict.fromkeys(_MOVERS, _mover), **dict.fromkeys(_UNARY, _unary), "Split": _split, "Conv": _conv, "Add": _binary,
     "Mul": _binary, "Concat": _concat, "MatMul": _matmul, "Gemm": _gemm, "Where": _where, "ArgMax": _arg_max,
 }  # fmt: skip
+_SIGNED_RULES = _RULES | {"Conv": partial(_conv, signed=True), "MatMul": partial(_matmul, signed=True)}

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from graphs import Kernel, kernels_of, lower, prepare, write_onnx
+from graphs import Kernel, LoweringProfile, kernels_of, lower, prepare, write_onnx
 from profilers import local_target
 from profilers.runtimes import Loading, make_runtime
 
@@ -173,6 +173,15 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
 }  # fmt: skip
 
 WEIGHTS = {"w7": (8, 7, 3, 3), "square": (8, 8), "w8": (8, 8, 3, 3), "v8": (8, 8, 3, 3), "bias": (8,), "m": (8, 5)}
+
+
+def test_signed_convolutions_are_quantised_on_arm() -> None:
+    """After what the runtime's sources say; there is no such processor here to ask."""
+    inputs, constants, nodes, _ = CASES["signed activations with two readers stay signed, and their convolution float"]
+    graph = prepare(build(inputs, constants, nodes))
+    kinds = {isa: {k.kind for k in lower(graph, LoweringProfile(isa=isa, nchwc_block=0))} for isa in ("avx2", "neon")}
+    assert CONV not in kinds["avx2"]
+    assert CONV in kinds["neon"]
 
 
 def build(inputs: str, constants: str, nodes: str, opset: int = 21) -> bytes:
