@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from lookup_tables.targets import DeviceFingerprint, Target
+from profilers.meters import meters_here
 from profilers.runtimes import make_runtime
 
 _CPUINFO = Path("/proc/cpuinfo")
@@ -144,7 +145,10 @@ def _memory_gib() -> int:
 
 
 def _observed(info: dict[str, str], release: str) -> tuple[tuple[str, str], ...]:
-    seen = {"kernel_release": release, "cpu_mhz": info.get("cpu MHz", ""), "microcode": info.get("microcode", "")}
+    seen = {
+        "kernel_release": release, "cpu_mhz": info.get("cpu MHz", ""), "microcode": info.get("microcode", ""),
+        "meters": ", ".join(meters_here()),
+    }  # fmt: skip
     return tuple((name, value) for name, value in seen.items() if value)
 
 

@@ -3,8 +3,12 @@
 ProfilerError (Exception)
 ├── UnknownRuntime          no runtime of that name is registered (also a LookupError)
 ├── RuntimeNotInstalled     the runtime's package is missing or of another version (also an ImportError)
+├── AgentError              an agent cannot enrol, describe its device or use its folder
 ├── MeasurementFailed       a model could not be loaded or run; ``kind`` is an error kind of measurements
-└── InvalidSpool            a spool of another target or protocol, or no spool at all (also a ValueError)
+├── InvalidSpool            a spool of another target or protocol, or no spool at all (also a ValueError)
+├── UnknownMeter            no energy meter of that name is registered (also a LookupError)
+├── MeterUnavailable        a meter is not on this machine or may not be read; the message has the remedy
+└── MeteringFailed          what a meter said cannot be turned into an energy
 """
 
 from __future__ import annotations
@@ -32,5 +36,21 @@ class MeasurementFailed(ProfilerError):
         self.kind = kind
 
 
+class AgentError(ProfilerError):
+    """The agent cannot begin; the message says what is missing."""
+
+
 class InvalidSpool(ProfilerError, ValueError):
     """The spool cannot be resumed."""
+
+
+class UnknownMeter(ProfilerError, LookupError):
+    """Nobody has registered an energy meter of that name."""
+
+
+class MeterUnavailable(ProfilerError):
+    """The meter is not here, or reading it is not allowed."""
+
+
+class MeteringFailed(ProfilerError):
+    """Windows too short, a sensor that vanished or stood still, a clock that jumped: there is no energy to tell."""

@@ -16,9 +16,13 @@ from profilers.protocol import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     from graphs.ir import Graph
+    from profilers.meters.metering import Metering
+    from profilers.meters.trials import EnergyMeasurement
 
 #: Loading and warming up a model may take this long beside the time asked for.
 _GRACE_SECONDS = 300.0
+#: … and metering its energy this long (`profilers.energy.LIMIT_SECONDS` and a slow last run).
+_METERING_SECONDS = 400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,14 @@ class ModelMeasurement:
     #: Whether it ran without its own weights.
     stand_in_weights: bool
     target: Target
-    #: Net of idle; None where the machine has no meter.
-    energy_mj: float | None = None
+    #: None where energy was not asked for, or could not be metered, which the note explains.
+    energy: EnergyMeasurement | None = None
+    energy_note: str | None = None
+
+    @property
+    def energy_mj(self) -> float | None:
+        """Per run, net of idle."""
+        return None if self.energy is None else self.energy.net_mj
 
     @property
     def kernels(self) -> int | None:
@@ -62,23 +72,35 @@ class ModelMeasurement:
             "median": self.median_ms, "p10": self.p10_ms, "p90": self.p90_ms, "mad": self.mad_ms, "runs": self.runs,
         }  # fmt: skip
         return {
-            "latency_ms": latency, "energy_mj": self.energy_mj, "peak_memory_bytes": self.peak_memory_bytes,
-            "target": self.target.id, "drift": self.drift, "settled": self.settled, "perturbation": self.perturbation,
-            "kernels": self.kernels, "stand_in_weights": self.stand_in_weights, "protocol": PROTOCOL_VERSION,
+            "latency_ms": latency, "energy_mj": self.energy_mj,
+            "energy": None if self.energy is None else self.energy.to_json(), "energy_note": self.energy_note,
+            "peak_memory_bytes": self.peak_memory_bytes, "target": self.target.id, "drift": self.drift,
+            "settled": self.settled, "perturbation": self.perturbation, "kernels": self.kernels,
+            "stand_in_weights": self.stand_in_weights, "protocol": PROTOCOL_VERSION,
         }  # fmt: skip
 
 
 class ModelMeter:
     """Measures models one after the other in one process, which is started anew after a crash. Close it after use."""
 
-    def __init__(self, target: Target | None = None, *, threads: int = 1, reference_us: float | None = None) -> None:
+    def __init__(
+        self,
+        target: Target | None = None,
+        *,
+        threads: int = 1,
+        reference_us: float | None = None,
+        meter: str = "none",
+        metering: Metering | None = None,
+    ) -> None:
         """Measure on ``target``, which must be this machine, or on this machine with ``threads`` threads.
 
         ``reference_us`` is the sentinel's time that counts as a drift of 1, such as that of the run that made a lookup
-        table; without it, drift is divided out only within each measurement.
+        table; without it, drift is divided out only within each measurement. ``meter`` names a meter of energy (see
+        `profilers.meters`), ``metering`` how much is metered: by default, three windows of five seconds.
         """
         self.target = target or local_target(threads)
         self._reference_us = reference_us
+        self._asked = _asked(meter, metering)
         self._child: Child | None = None
 
     def measure(
@@ -104,10 +126,12 @@ class ModelMeter:
                 "binding": Binding(batch_size, dims, input_shapes).to_json(),
                 "seconds": seconds,
                 "reference_us": self._reference_us,
+                "metering": self._asked,
             }
             child = self._ready()
+            limit_s = _GRACE_SECONDS + 10 * seconds + (_METERING_SECONDS if self._asked else 0.0)
             try:
-                found = child.ask(request, _GRACE_SECONDS + 10 * seconds)["model"]
+                found = child.ask(request, limit_s)["model"]
             finally:
                 if not child.alive:
                     self.close()
@@ -146,6 +170,16 @@ def measure_model(
         return meter.measure(model, batch_size=batch_size, dims=dims, input_shapes=input_shapes, seconds=seconds)
 
 
+def _asked(meter: str, metering: Metering | None) -> dict[str, Any] | None:
+    """As `profilers.energy` wants it."""
+    if meter == "none":
+        return None
+    from profilers.meters.metering import Metering
+
+    how = metering or Metering()
+    return {"meter": meter, "trials": how.trials, "seconds": how.seconds}
+
+
 def _file(model: bytes | Path | Graph, folder: Path) -> Path:
     """Where the measuring process finds the model: its own file, since external data lies beside it."""
     if isinstance(model, Path):
@@ -165,7 +199,9 @@ def _measurement(found: Mapping[str, Any], target: Target) -> ModelMeasurement:
     def ms(name: str) -> float:
         return float(found[name]) / 1000
 
-    kernels = found["kernels"]
+    from profilers.meters.trials import EnergyMeasurement
+
+    kernels, energy = found["kernels"], found["energy"]
     return ModelMeasurement(
         median_ms=ms("latency_us"),
         p10_ms=ms("p10_us"),
@@ -182,4 +218,6 @@ def _measurement(found: Mapping[str, Any], target: Target) -> ModelMeasurement:
         kernel_ms=None if kernels is None else tuple((kind, us / 1000) for kind, us in kernels),
         stand_in_weights=bool(found["stand_in_weights"]),
         target=target,
+        energy=None if energy is None else EnergyMeasurement.from_json(energy),
+        energy_note=found["energy_note"],
     )

@@ -11,6 +11,7 @@ from typing import Any
 from graphs.errors import GraphError
 from profilers import protocol
 from profilers.bench import Bench
+from profilers.energy import metered
 from profilers.errors import MeasurementFailed
 from profilers.inputs import random_inputs
 from profilers.matching import executed_kernels
@@ -24,7 +25,8 @@ _SEGMENTS = 4
 
 
 def time_model(bench: Bench, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Serve a ``model`` request of `profilers.worker`: ``file``, ``binding``, ``seconds``, ``reference_us``.
+    """Serve a ``model`` request of `profilers.worker`: ``file``, ``binding``, ``seconds``, ``reference_us``, and
+    ``metering`` (see `profilers.energy`) where energy is wanted too.
 
     Raises:
         MeasurementFailed: it cannot be read, bound, loaded or run.
@@ -36,7 +38,9 @@ def time_model(bench: Bench, request: Mapping[str, Any]) -> dict[str, Any]:
     how = Loading(bench.target.threads, profile=True, base=runnable.base)
     with bench.runtime.load(runnable.source, how) as session:
         session.feed(random_inputs(runnable.graph))
-        return _time(bench, session, runnable, float(request["seconds"]), request.get("reference_us"))
+        timed = _time(bench, session, runnable, float(request["seconds"]), request.get("reference_us"))
+        per_run = timed["latency_us"] * timed["drift"] / 1e6
+        return timed | metered(bench.target.provider, session.run, per_run, request.get("metering"))
 
 
 @dataclass(frozen=True, slots=True)
