@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 
 from archgauge_client.wire import OnnxArchitecture, PredictionRequest, SearchSpaceArchitecture
 from graphs import Graph, bind, infer, read
+from graphs.interruption import interruptible
 from predictors import Predictor
 from predictors.estimates import Estimate
 from predictors.lowered import Lowered
@@ -134,7 +135,8 @@ class PricingEngine:
             try:
                 if renew:
                     deadline.renew()
-                self._lower(job, graphs, deadline)
+                with interruptible(deadline.check):
+                    self._lower(job, graphs, deadline)
             except ClientGone:
                 raise
             except Exception as error:
