@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
@@ -73,6 +73,7 @@ class _Compilation:
         self._limits = limits
         self._seed = seed
         self._progress = progress
+        self._share = 0.0
         self._check = check
         self._pricer = Pricer(predictor, check)
         self._observed: dict[tuple[int, ...], Observed] = {}
@@ -89,18 +90,23 @@ class _Compilation:
                 break
         if best is None:
             best = self._enumerated() if self._space.encodings <= self._limits.encodings else self._direct()
-        self._progress(1.0, "done")
+        self._tell(1.0, "done")
         return best
+
+    def _tell(self, share: float, doing: str) -> None:
+        """Progress never goes back, though there may be more to do than it seemed."""
+        self._share = max(share, self._share)
+        self._progress(self._share, doing)
 
     def _chain(self, neighbours: Neighbours) -> CompiledSpace:
         """Raises TooManyStates where too many architectures would have to be lowered as well."""
         automaton, known = self._explore(neighbours)
         blocks = [known[key].block for key in automaton.known]
-        self._progress(0.7, "pricing kernels")
+        self._tell(0.7, "pricing kernels")
         steps = step_range(*_traffic(automaton, blocks))
         live = self._live(automaton, neighbours)
         tables = chain_tables(automaton, Values(self._pricer.price(blocks, steps), live))
-        self._progress(0.9, "comparing with full predictions")
+        self._tell(0.9, "comparing with full predictions")
         report = {
             "lowered": len(self._observed), "neighbours": neighbours.view.value, "blocks": len(neighbours),
             "neighbourhoods": len(automaton.known), "states": tables.states,
@@ -129,15 +135,32 @@ class _Compilation:
             missing = np.array([key not in known for key in automaton.known], dtype=np.bool_)
             if not missing.any():
                 return automaton, known
+            rows, before = [], len(known)
             for row in covering(automaton, missing, rng):
+                rows.append(row)
                 if row in self._observed:
                     continue
                 if len(self._observed) >= self._limits.architectures:
                     raise TooManyStates
                 self._check()
-                self._progress(0.7 * len(known) / (len(known) + int(missing.sum()) + 1), "lowering architectures")
+                self._tell(0.7 * len(known) / (len(known) + int(missing.sum()) + 1), "lowering architectures")
                 observed = self._observed[row] = observe(self._walker, row, self._predictor.target.lowering)
                 _learn(neighbours, observed, known)
+            if len(known) == before:
+                self._assume(neighbours, automaton, rows, known)
+
+    def _assume(
+        self, neighbours: Neighbours, automaton: Automaton, rows: Sequence[tuple[int, ...]], known: dict[Key, _Known]
+    ) -> None:
+        """Take what the automaton believes of ``rows`` for true where lowering them shows other keys.
+
+        That is so where a block becomes different things between neighbours that it seems not to tell apart. How
+        wrong it is shows in the errors.
+        """
+        for row in rows:
+            for number, block in zip(automaton.path(row), self._observed[row].blocks, strict=True):
+                key = automaton.known[number]
+                known.setdefault(key, _Known(block, neighbours.became(block, key.left)))
 
     def _live(self, automaton: Automaton, neighbours: Neighbours) -> Floats:
         """For each key, the bytes that are usually alive at the peak within its block.
@@ -164,7 +187,7 @@ class _Compilation:
         rows = list(product(*(range(n) for n in self._space.choices)))
         sums, blocks = [], []
         for start in range(0, len(rows), 256):
-            self._progress(start / len(rows), "pricing all architectures")
+            self._tell(start / len(rows), "pricing all architectures")
             some, their = whole.price(rows[start : start + 256])
             sums.append(some)
             blocks.append(their)

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from graphs.search_spaces.pieces import Piece
-from predictors.compiled.observing import Observed
+from predictors.compiled.observing import BlockKernels, Observed
 from predictors.compiled.signatures import head, tail
 
 #: What a block sees beyond the first and the last of an architecture.
@@ -63,6 +63,10 @@ class Neighbours:
         """What the block after ``key`` sees to its left; ``became`` is None while nobody has seen it lowered."""
         return self._number(("left", self._tails[key.piece], became))
 
+    def became(self, block: BlockKernels, left: int) -> int:
+        """What a block became that sees ``left``; one without a kernel of its own passes on what comes in."""
+        return self._number(("became", block.ends or left))
+
     def read(self, pieces: Sequence[Piece], observed: Observed) -> list[tuple[Key, int]]:
         """The key of each block of an architecture that was lowered, and what the block became."""
         numbers = [self.piece(piece) for piece in pieces]
@@ -70,8 +74,7 @@ class Neighbours:
         left, result = BORDER, []
         for number, right, block in zip(numbers, rights, observed.blocks, strict=True):
             key = Key(left, number, right)
-            # A block without a kernel of its own passes on what comes in.
-            became = self._number(("became", block.ends or left))
+            became = self.became(block, left)
             result.append((key, became))
             left = self.left_of(key, became)
         return result

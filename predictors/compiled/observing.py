@@ -17,6 +17,8 @@ from graphs.search_spaces.assembly import SEPARATOR
 from graphs.search_spaces.pieces import Piece
 from predictors.context import HIGHEST, contexts_of, traffic_of
 
+_BLOCKED_DOMAIN = "com.microsoft.nchwc"
+
 #: Kernels at the end of a block that tell how its output is laid out.
 _ENDS = 2
 
@@ -31,6 +33,8 @@ class BlockKernels:
 
     kernels: list[Kernel] = field(default_factory=list)
     surroundings: list[Surroundings] = field(default_factory=list)
+    #: Whether the kernels' outputs are in the blocked layout.
+    blocked: list[bool] = field(default_factory=list)
     #: Bytes of its constants, copies that kernels rearranged for themselves included.
     constants: int = 0
     #: The most bytes of activations that are alive while one of its kernels runs.
@@ -39,9 +43,10 @@ class BlockKernels:
     traffic: int = 0
 
     @property
-    def ends(self) -> tuple[tuple[str, int], ...]:
-        """Kinds and numbers of inputs of its last kernels, which say in which layout its output is."""
-        return tuple((kernel.kind, len(kernel.inputs)) for kernel in self.kernels[-_ENDS:])
+    def ends(self) -> tuple[tuple[str, int, bool], ...]:
+        """Kinds, numbers of inputs and layouts of its last kernels: what they can still be fused with."""
+        last = zip(self.kernels[-_ENDS:], self.blocked[-_ENDS:], strict=True)
+        return tuple((kernel.kind, len(kernel.inputs), blocked) for kernel, blocked in last)
 
 
 @dataclass
@@ -67,11 +72,13 @@ def observe(walker: Walker, row: Sequence[int], profile: LoweringProfile) -> Obs
     pieces = [step.piece for step in walker.walk(row) if step.piece is not None and step.piece.graph.nodes]
     blocks = [BlockKernels() for _ in pieces]
     kernels = kernels_of(lowered)
+    blocked = _blocked(lowered)
     hot, cold = contexts_of(kernels, 0), contexts_of(kernels, 1 << (HIGHEST + 20))
     memory, live = memory_over_time(lowered)
     for i, (place, kernel) in enumerate(zip(places, kernels, strict=True)):
         block = blocks[place]
         block.kernels.append(kernel)
+        block.blocked.append(lowered.nodes[i].outputs[0] in blocked)
         block.surroundings.append((hot[i][0], cold[i][0], hot[i][1], cold[i][1]))
         block.traffic += traffic_of(kernel)
         block.live = max(block.live, live[i])
@@ -87,7 +94,8 @@ def _places(graph: Graph, lowered: Graph) -> list[int]:
     """The block of each node of the lowered graph.
 
     A node that stands for several counts where the one with most weights is, or else the first; one that stands for
-    none counts with the node before it.
+    none counts with the node before it. A reorder counts with who needs it, since nobody before knows; at the end of
+    the network that is the last block.
     """
     layers: dict[str, int] = {}
     origin: dict[str, tuple[int, int]] = {}
@@ -100,7 +108,26 @@ def _places(graph: Graph, lowered: Graph) -> list[int]:
         found = [origin[name] for name in (node.origin or (node.name,)) if name in origin]
         last = -max(found)[1] if found else last
         places.append(last)
+    readers: dict[str, int] = {}
+    for index in reversed(range(len(places))):
+        node = lowered.nodes[index]
+        if node.op == "ReorderOutput":
+            places[index] = readers.get(node.outputs[0], len(layers) - 1)
+        readers.update(dict.fromkeys(node.inputs, places[index]))
     return places
+
+
+def _blocked(lowered: Graph) -> set[str]:
+    """Tensors in the blocked layout: operators that work on single elements pass it on."""
+    blocked: set[str] = set()
+    for node in lowered.nodes:
+        if node.domain == _BLOCKED_DOMAIN:
+            made = node.op != "ReorderOutput"
+        else:
+            made = not blocked.isdisjoint(node.inputs)
+        if made:
+            blocked.update(node.outputs)
+    return blocked
 
 
 def _add_constants(lowered: Graph, places: Sequence[int], blocks: Sequence[BlockKernels]) -> None:
