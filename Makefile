@@ -44,6 +44,7 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.serving
 	@$(BIN)/python -m benchmarks.inserting
+	@$(BIN)/python -m benchmarks.search_spaces
 
 accuracy: $(READY)
 	@$(BIN)/python -m benchmarks.accuracy run build/accuracy

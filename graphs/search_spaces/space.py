@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 from typing import Any, TypeAlias
 
 from graphs.errors import InvalidChoices
-from graphs.ir import TensorType
 from graphs.search_spaces.expressions import Expression, Scope
 
 Number: TypeAlias = int | Expression
@@ -189,10 +188,7 @@ class SearchSpace:
         return result[::-1]
 
 
-Types: TypeAlias = "tuple[TensorType, ...]"
-
-
-def fingerprint(parts: Iterator[object]) -> bytes:
+def fingerprint(parts: Iterable[object]) -> bytes:
     """16 bytes over the texts of ``parts``."""
     state = hashlib.blake2b(digest_size=16)
     for part in parts:
