@@ -22,6 +22,7 @@ def kernel_graph(kernel: Kernel) -> Graph:
     """One node over inputs ``x0, x1, …``; constant operands are parameters, their values only where they are known.
 
     Write it with ``write_onnx(graph, initializers=True)``: ConstantOfShape nodes would run as kernels of their own.
+    What a kernel knows of its data (``subnormal``) is not in the graph: its inputs are given from outside.
     Raises UnsupportedOperator for operators with subgraphs, whose bodies a kernel does not hold.
     """
     domain, _, op = kernel.kind.rpartition(".")
@@ -33,7 +34,9 @@ def kernel_graph(kernel: Kernel) -> Graph:
     if domain:
         opset[domain] = 1
     graph = Graph(op, opset)
-    attributes: dict[str, Attribute] = {name: value for name, value in kernel.attributes if name != "since_version"}
+    attributes: dict[str, Attribute] = {
+        name: value for name, value in kernel.attributes if name not in ("since_version", "subnormal")
+    }
     node = Node(op, [], [], attributes, domain, op)
     for index, operand in enumerate(kernel.inputs):
         node.inputs.append(_add_input(graph, f"x{index}", operand) if operand is not None else "")

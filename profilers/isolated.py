@@ -25,7 +25,10 @@ T = TypeVar("T")
 
 
 def measure_alone(bench: Bench, kernels: Iterable[Kernel], common: Measurement) -> list[Measurement]:
-    """One record per distinct kernel, failures included."""
+    """One record per distinct kernel, failures included; none of kernels that are slow at data which only a network
+    makes (``subnormal``).
+    """
+    kernels = [kernel for kernel in kernels if not kernel.attribute("subnormal")]
     common = replace(common, mode="isolated")
     empty = _empty_call_us(bench)
     records = []

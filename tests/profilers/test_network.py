@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import prod
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 
 from graphs import Graph, Node, TensorType, graph_hash, infer, kernels_of, lower, write_onnx
+from graphs.spaces import sample
 from lookup_tables import Measurement, PlanItem, Target
 from profilers import local_target, protocol
 from profilers.bench import Attempt, Bench
@@ -66,6 +68,17 @@ def test_isolated_kernels_are_those_of_the_network(bench: Bench, small_graph: Gr
     records = measure_alone(bench, [*kernels, *kernels], COMMON)
     assert [r.kernel.key for r in records if r.kernel] == list(dict.fromkeys(k.key for k in kernels))
     assert all(r.ok and r.mode == "isolated" for r in records), [r.detail for r in records]
+
+
+def test_masks_are_known_in_what_the_runtime_made(bench: Bench) -> None:
+    """Masks lie among the weights, which are not read otherwise."""
+    graph = sample("swin", 0)
+    records = measure_network(bench, graph, COMMON, kernels=True, whole=False)
+    measured = [record.kernel for record in records if record.kernel is not None]
+    assert Counter(k.key for k in measured) == Counter(k.key for k in lower(graph, bench.target.lowering))
+    masked = {k.kind for k in measured if k.attribute("subnormal")}
+    assert masked == {"Softmax", "MatMul"}
+    assert measure_alone(bench, [k for k in measured if k.attribute("subnormal")], COMMON) == []
 
 
 def test_copies_run_side_by_side() -> None:
