@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from archgauge.output import coverage, milliseconds, percent, stdout, table
-from archgauge.prediction_text import energy, interval
+from archgauge.prediction_text import energy, interval, measured_energy
 from predictors import metrics
 from predictors.evaluation import size_class
 from profilers import ModelMeasurement
@@ -71,11 +71,27 @@ class Comparison:
         predicted, measured = self.prediction.get("peak_memory_bytes"), self.rounds[0].peak_memory_bytes
         return predicted / measured - 1 if predicted and measured else None
 
+    @property
+    def measured_mj(self) -> float | None:
+        """Mean over rounds of the energy net of idle; None where one was not metered."""
+        found = [m.energy_mj for m in self.rounds if m.energy_mj is not None]
+        return fmean(found) if len(found) == len(self.rounds) else None
+
+    @property
+    def energy_error(self) -> float | None:
+        """Relative; None unless both sides speak of the same scope."""
+        predicted, measured = self.prediction.get("energy_mj"), self.measured_mj
+        scopes = {m.energy.scope for m in self.rounds if m.energy is not None}
+        if not predicted or not measured or scopes != {predicted["scope"]}:
+            return None
+        return float(predicted["value"]) / measured - 1
+
     def to_json(self) -> dict[str, Any]:
         return {
             "file": self.name, "predicted": self.prediction, "measured": [m.to_json() for m in self.rounds],
             "measured_ms": self.measured_ms, "error": self.error, "inside_interval": self.inside,
             "difference_of_rounds": self.difference, "peak_memory_error": self.memory_error,
+            "measured_mj": self.measured_mj, "energy_error": self.energy_error,
             "kernel_kinds": [{"kind": kind, **times._asdict()} for kind, times in sorted(self.kinds.items())],
         }  # fmt: skip
 
@@ -104,9 +120,33 @@ def summarise(comparisons: Sequence[Comparison], apart_s: float | None) -> dict[
         "confidence": comparisons[0].prediction["confidence"],
         "measurement_noise": fmean(differences) if differences else None,
         "rounds_apart_s": apart_s,
+        "energy": describe_energy(comparisons),
         "sizes": describe_sizes(comparisons),
         "kernel_kinds": describe_kinds(comparisons),
     }
+
+
+def describe_energy(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """MAPE, bias and interval coverage of predicted energies, by method of prediction and scope: what differs in either
+    is never averaged.
+    """
+    groups: dict[tuple[str, str], list[Comparison]] = {}
+    for c in comparisons:
+        if c.energy_error is not None:
+            told = c.prediction["energy_mj"]
+            groups.setdefault((told["method"], told["scope"]), []).append(c)
+    return [
+        {
+            "method": method, "scope": scope, "models": len(each),
+            "mape": fmean(abs(c.energy_error or 0.0) for c in each), "bias": fmean(c.energy_error or 0.0 for c in each),
+            "interval_coverage": fmean(_holds(c.prediction["energy_mj"], c.measured_mj or 0.0) for c in each),
+        }
+        for (method, scope), each in sorted(groups.items())
+    ]  # fmt: skip
+
+
+def _holds(estimate: Mapping[str, Any], measured: float) -> bool:
+    return bool(estimate["lower"] <= measured <= estimate["upper"])
 
 
 def describe_kinds(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
@@ -153,8 +193,13 @@ def print_comparisons(comparisons: Sequence[Comparison], *, with_energy: bool = 
             c.name, interval(c.prediction["latency_ms"]), milliseconds(c.measured_ms), f"{c.error:+.1%}",
             "yes" if c.inside else "no", coverage(c.prediction["coverage"]),
         ]  # fmt: skip
-        rows.add_row(*cells, *([energy(c.prediction["energy_mj"])] if with_energy else []))
+        rows.add_row(*cells, *([_energies(c)] if with_energy else []))
     stdout().print(rows)
+
+
+def _energies(c: Comparison) -> str:
+    told = energy(c.prediction["energy_mj"])
+    return told if c.measured_mj is None else f"{told}; measured {measured_energy(c.rounds[0].energy)}"
 
 
 def _print_kinds(kinds: Sequence[Mapping[str, Any]]) -> None:
@@ -187,6 +232,11 @@ def print_summary(summary: Mapping[str, Any], noise_floor: float | None) -> None
         console.print(
             f"measurement noise {percent(summary['measurement_noise'])}: mean difference of two measurements of the "
             f"same model, {summary['rounds_apart_s']:.0f} s apart"
+        )
+    for group in summary["energy"]:
+        console.print(
+            f"energy ({group['method']}, {group['scope']}): MAPE {percent(group['mape'])}, bias {group['bias']:+.1%}, "
+            f"{percent(group['interval_coverage'], 0)} inside their interval, of {group['models']} models"
         )
     _print_kinds(summary["kernel_kinds"])
     if noise_floor is not None:

@@ -33,6 +33,11 @@ class Evaluation:
     apart_s: float | None
     failures: dict[Path, str] = field(default_factory=dict)
 
+    @property
+    def metered(self) -> bool:
+        """Whether the energy of any model is known."""
+        return any(comparison.measured_mj is not None for comparison in self.comparisons)
+
     @cached_property
     def summary(self) -> dict[str, Any]:
         return summarise(self.comparisons, self.apart_s)
@@ -54,8 +59,9 @@ def evaluate(
     seconds: float,
     rounds: int,
     data_dir: Path,
+    meter: str = "none",
 ) -> Evaluation:
-    """Predict all files, then measure those that could be predicted, in rounds.
+    """Predict all files, then measure those that could be predicted, in rounds, with their energy if there is a meter.
 
     Raises CommandError where the target is not this machine as it is now.
     """
@@ -81,7 +87,7 @@ def evaluate(
                     predictions[file] = answer["predictions"][0]
     measured = measure_all(
         {file: file for file in predictions}, bindings, threads=threads, seconds=seconds, rounds=rounds,
-        reference_us=reference_us,
+        reference_us=reference_us, meter=meter, trials=1 if rounds > 1 else 3,
     )  # fmt: skip
     names = models.names(files)
     comparisons = [

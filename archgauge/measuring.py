@@ -9,9 +9,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import click
+
 from archgauge.errors import CommandError, explain
 from archgauge.output import progress
 from profilers import MeasurementFailed, ModelMeasurement, ModelMeter
+from profilers.errors import MeterUnavailable, UnknownMeter
+from profilers.meters import meters_here, open_meter
+from profilers.meters.metering import Metering
 
 if TYPE_CHECKING:
     from lookup_tables import Target
@@ -39,23 +44,29 @@ def measure_all(
     seconds: float = 2.0,
     rounds: int = 1,
     reference_us: float | None = None,
+    meter: str = "none",
+    trials: int = 3,
 ) -> Measured[K]:
     """Measure every model for about ``seconds`` in each of ``rounds``, each of which goes through all models.
 
     Models that something disturbed are measured once more at the end of the round; the calmer measurement counts.
+    Energy is metered by ``meter`` (see `profilers.meters`), in so many ``trials`` per round.
     """
     result: Measured[K] = Measured([{} for _ in range(rounds)])
     target = checked_target(threads)
+    metering = Metering(trials)
+    if metering_seconds(meter, target.provider, metering) is None:
+        meter = "none"
     begun = time.monotonic()
     with progress("Measuring") as report:
         for number in range(rounds):
-            with ModelMeter(target, reference_us=reference_us) as meter:
+            with ModelMeter(target, reference_us=reference_us, meter=meter, metering=metering) as model_meter:
                 for index, (key, file) in enumerate(models.items()):
                     report((number + index / len(models)) / rounds, file.name)
                     if key not in result.failures:
-                        _measure(meter, key, file, bindings, seconds, result, number)
+                        _measure(model_meter, key, file, bindings, seconds, result, number)
                 for key in _disturbed(result.rounds[number]):
-                    _measure(meter, key, models[key], bindings, seconds, result, number)
+                    _measure(model_meter, key, models[key], bindings, seconds, result, number)
     if rounds > 1:
         result.apart_s = (time.monotonic() - begun) / rounds
     return result
@@ -86,6 +97,26 @@ def _measure(
         result.failures[key] = explain(error) or str(error)
         for each in result.rounds:
             each.pop(key, None)
+
+
+def metering_seconds(text: str, provider: str, metering: Metering | None = None) -> float | None:
+    """About what metering takes per model, by default one window; None where there is no meter of that name, which an
+    automatic one may be missing.
+
+    A meter that is there and cannot be read is spoken of. Raises CommandError where a named one cannot be used.
+    """
+    try:
+        meter = open_meter(text, provider)
+    except (MeterUnavailable, UnknownMeter) as error:
+        if text != "auto":
+            raise CommandError(str(error)) from error
+        if meters_here():
+            click.echo(f"no energy is metered: {error}", err=True)
+        return None
+    if meter is None:
+        return None
+    with meter:
+        return (metering or Metering(1)).duration_s(meter)
 
 
 def checked_target(threads: int) -> Target:

@@ -86,6 +86,10 @@ seconds = click.option(
     "--seconds", type=click.FloatRange(0.05, 600), default=2.0, show_default=True, metavar="S",
     help="Time to spend on each model.",
 )  # fmt: skip
+meter = click.option(
+    "--meter", metavar="M", default="auto", show_default=True,
+    help="Meter of energy: auto, none, rapl, nvml, jetson, battery, hwmon:NAME, csv:FILE or http://…#field:W.",
+)  # fmt: skip
 json_output = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, to standard output.")
 seed = click.option("--seed", metavar="N", type=click.IntRange(0), default=0, help="Seed of all random choices.")
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archgauge.output import coverage, milliseconds, stdout, table
+
+if TYPE_CHECKING:
+    from profilers.meters.trials import EnergyMeasurement
 
 
 def print_prediction(name: str, answer: Mapping[str, Any]) -> None:
@@ -31,6 +34,15 @@ def energy(estimate: Mapping[str, Any] | None) -> str:
         return "unknown"
     value, lower, upper = (_three_digits(estimate[key]) for key in ("value", "lower", "upper"))
     return f"{value} mJ ({lower} – {upper}), {estimate['method']}"
+
+
+def measured_energy(found: EnergyMeasurement | None) -> str:
+    """``41.0 ± 0.6 mJ net, 55.2 gross, package+dram by rapl``; a dash where there is none."""
+    if found is None:
+        return "–"
+    spread = "" if found.net_half_width_mj is None else f" ± {_three_digits(found.net_half_width_mj)}"
+    net, gross = _three_digits(found.net_mj), _three_digits(found.gross_mj)
+    return f"{net}{spread} mJ net, {gross} gross, {found.scope} by {found.meter}"
 
 
 def _three_digits(value: float) -> str:

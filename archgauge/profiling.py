@@ -13,10 +13,11 @@ from types import FrameType
 from typing import Any
 
 from archgauge.errors import CommandError, Interrupted
-from archgauge.measuring import checked_target
+from archgauge.measuring import checked_target, metering_seconds
 from archgauge.output import Report
 from lookup_tables import Measurement, TableVersion, Target, write_table
 from predictors import make_plan
+from predictors.energy.plan import with_metering
 from profilers import Progress, carry_out, measure_peaks
 from profilers.drift import reference_of
 from service.store import Store
@@ -36,6 +37,7 @@ def profile(
     budget_s: float,
     precisions: Sequence[str] = ("fp32",),
     alias: str | None = None,
+    meter: str = "none",
     report: Report,
 ) -> TableVersion:
     """Measure this machine for about ``budget_s`` seconds into the next version of its table, and register it.
@@ -51,7 +53,7 @@ def profile(
     folder = store.root.parent / "spool"
     with exclusive(folder / f"{target.id}.lock"):
         store.register_target(target, alias)
-        return _profile(store, target, folder, budget_s, precisions, alias, report)
+        return _profile(store, target, folder, budget_s, precisions, alias, meter, report)
 
 
 def _profile(
@@ -61,6 +63,7 @@ def _profile(
     budget_s: float,
     precisions: Sequence[str],
     alias: str | None,
+    meter: str,
     report: Report,
 ) -> TableVersion:
     began = time.monotonic()
@@ -71,11 +74,21 @@ def _profile(
     report(0.0, "peak rates of the processor")
     peaks = known.get("peaks") or measure_peaks(target.threads).to_json()
     plan = make_plan(len(older), budget_s, precisions, created_for=target.id)
+    metering_s = metering_seconds(meter, target.provider)
+    if metering_s is not None:
+        plan = with_metering(plan, budget_s, metering_s)
     left_s = max(1.0, budget_s - (time.monotonic() - began))
     reference_us = known.get("sentinel_us")
     with _interrupts() as interrupts:
         measurements = carry_out(
-            plan, target, spool, left_s, lambda p: _pass_on(p, report), reference_us=reference_us, seed=plan.seed
+            plan,
+            target,
+            spool,
+            left_s,
+            lambda p: _pass_on(p, report),
+            reference_us=reference_us,
+            seed=plan.seed,
+            meter=meter,
         )
     if interrupts.happened:
         raise Interrupted(f"stopped; {len(measurements):,} measurements are kept: the same command goes on from there")

@@ -43,12 +43,34 @@ def _accuracy(report: Mapping[str, Any]) -> list[str]:
             f"{percent(accuracy['interval_coverage'], 0)} inside their {percent(accuracy['confidence'], 0)} interval"
         )
         lines.append(f"  their time was answered by {coverage(report['coverage'])}")
+    lines += _energy(report.get("energy") or {})
     if report.get("noise_floor") is not None:
         apart_s = report.get("noise_floor_apart_s") or 0.0
         early = "" if apart_s >= NOISE_FLOOR_APART_S else ", which is too short to see all drift"
         lines.append(
             f"noise floor: {percent(report['noise_floor'])}, the mean difference of two measurements of "
             f"{report['noise_floor_models']} networks, {apart_s / 60:.1f} minutes apart{early}"
+        )
+    return lines
+
+
+def _energy(report: Mapping[str, Any]) -> list[str]:
+    """Nothing where nothing was metered."""
+    if not report:
+        return []
+    if "why_not" in report:
+        return [f"energy stays a guess: {report['why_not']}"]
+    begin = f"power fitted to {report['windows']} windows ({report['metered_by']}, {report['scope']})"
+    power, holdout = report["power"], report["holdout"]
+    lines = [
+        f"{begin}: MAPE {percent(power['unseen_families_mape'])} on families left out, "
+        f"{percent(power['constant_mape'])} with one power for all"
+    ]
+    if holdout:
+        lines.append(
+            f"  energy of {holdout['windows']} networks never trained on: MAPE {percent(holdout['mape'])}, "
+            f"{percent(holdout['constant_power_mape'])} with constant power times time, "
+            f"{percent(holdout['interval_coverage'], 0)} inside their {percent(holdout['confidence'], 0)} interval"
         )
     return lines
 

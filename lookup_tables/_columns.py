@@ -21,8 +21,9 @@ _TYPES: dict[str, pa.DataType] = {
     "runs": pa.int32(), "blocks_us": pa.list_(pa.float64()), "context": _TEXT, "position": pa.int32(),
     "session": _TEXT, "protocol": pa.int16(), "settled": pa.bool_(), "drift": pa.float64(),
     "sentinel_us": pa.float64(), "error": _TEXT, "detail": _TEXT, "perturbation": _TEXT, "started_at": pa.float64(),
-    "energy_mj": pa.float64(), "peak_memory_bytes": pa.int64(), "split": _TEXT, "kernels": pa.int32(),
-    "repetition": pa.int16(),
+    "energy_mj": pa.float64(), "energy_gross_mj": pa.float64(), "energy_half_width_mj": pa.float64(),
+    "energy_method": _TEXT, "energy_scope": _TEXT, "peak_memory_bytes": pa.int64(), "split": _TEXT,
+    "kernels": pa.int32(), "repetition": pa.int16(),
 }  # fmt: skip
 
 SCHEMA = pa.schema(
@@ -45,8 +46,11 @@ def to_arrow(measurements: Sequence[Measurement]) -> pa.Table:
 
 
 def from_arrow(table: pa.Table) -> list[Measurement]:
-    """The inverse of `to_arrow`; equal kernels are one object."""
-    columns = {name: _values(table.column(name)) for name in (*_PLAIN, "kernel", "blocks_us")}
+    """The inverse of `to_arrow`; equal kernels are one object. Columns that older tables lack are None."""
+    columns = {
+        name: _values(table.column(name)) if name in table.column_names else [None] * table.num_rows
+        for name in (*_PLAIN, "kernel", "blocks_us")
+    }
     known: dict[str, Kernel] = {}
     rows = []
     for i in range(table.num_rows):

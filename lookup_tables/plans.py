@@ -14,8 +14,9 @@ from typing import Any, Literal, cast, get_args
 
 from lookup_tables.errors import InvalidRecord
 
-#: What a plan can ask for; ``network+whole`` profiles the kernels inside the network and times the whole model too.
-PlanMode = Literal["in_network", "isolated", "whole_model", "network+whole"]
+#: What a plan can ask for; ``network+whole`` profiles the kernels inside the network and times the whole model too,
+#: ``metered`` looks at a meter of energy besides.
+PlanMode = Literal["in_network", "isolated", "whole_model", "network+whole", "metered"]
 
 #: What a measurement is for. Composition terms and the honest error are never fitted on what they are tested on.
 Split = Literal["train", "composition", "holdout"]

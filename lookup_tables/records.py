@@ -73,7 +73,14 @@ class Measurement:
     perturbation: str | None = None
     #: Unix time in seconds.
     started_at: float = 0.0
+    #: Per run, net of idle; whole models only.
     energy_mj: float | None = None
+    #: The same with idle, and the half-width of the net energy's 95 % interval over trials.
+    energy_gross_mj: float | None = None
+    energy_half_width_mj: float | None = None
+    #: How it was metered (``counter``, ``meter``) and what (``package``, ``board`` …): what differs here never mixes.
+    energy_method: str | None = None
+    energy_scope: str | None = None
     #: Constants plus peak of activations and workspace in steady state; whole models only.
     peak_memory_bytes: int | None = None
     split: Split = "train"

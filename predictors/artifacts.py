@@ -29,6 +29,7 @@ from predictors._boosting import Forest
 from predictors._smoothing import Smooth
 from predictors.baseline import Baseline
 from predictors.composition import Composition
+from predictors.energy import FittedPower
 from predictors.errors import CorruptPredictor, IncompatiblePredictor
 from predictors.estimates import Estimator
 from predictors.features import GROUPS
@@ -81,6 +82,7 @@ def save(predictor: Predictor, folder: Path) -> None:
         "tables": list(predictor.tables), "protocol": predictor.protocol,
         "baseline": predictor.estimator.baseline.to_json(), "roofline": predictor.estimator.roofline.to_json(),
         "composition": predictor.composition.to_json(), "intervals": predictor.intervals.to_json(),
+        "power": None if predictor.fitted_power is None else predictor.fitted_power.to_json(),
         "regressors": described, "report": dict(predictor.report),
         "files": {name: _facts(data) for name, data in contents.items()},
     }  # fmt: skip
@@ -110,6 +112,7 @@ def load(folder: Path, cls: type[P]) -> P:
             tables=tuple(map(str, manifest["tables"])),
             protocol=int(manifest["protocol"]),
             report=dict(manifest["report"]),
+            fitted_power=FittedPower.from_json(manifest["power"]) if manifest.get("power") else None,
             version=folder.name if _VERSION_NAME.fullmatch(folder.name) else f"unsaved-{digest[:8]}",
         )
     except (LookupError, TypeError, ValueError, InvalidRecord) as error:

@@ -17,7 +17,7 @@ from lookup_tables.targets import Target
 from predictors.composition import Composition
 from predictors.context import Context, contexts_of
 from predictors.details import Details
-from predictors.energy import PowerGuess
+from predictors.energy import FittedPower, Power, PowerGuess
 from predictors.estimates import Estimate, Estimator
 from predictors.intervals import Intervals
 from predictors.lowered import Lowered, batch_of
@@ -46,6 +46,8 @@ class Predictor:
     report: Mapping[str, Any]
     #: Name of the version, or of its contents where it is not stored yet.
     version: str = "unsaved"
+    #: Where enough was metered on the target.
+    fitted_power: FittedPower | None = None
     _memory: Memory[tuple[Kernel, Context], Estimate] = field(
         default_factory=lambda: Memory(REMEMBERED), init=False, repr=False
     )
@@ -119,12 +121,17 @@ class Predictor:
         """Forget all estimates, to see what they cost."""
         self._memory.forget()
 
+    @property
+    def power(self) -> Power | None:
+        """What energies follow from: fitted power, else a guess, else nothing."""
+        return self.fitted_power or PowerGuess.of(self.target)
+
     @cached_property
     def _pricing(self) -> Pricing:
         provider = self.target.provider.removesuffix("ExecutionProvider").lower()
         runtime = f"{self.target.runtime} {self.target.runtime_version} {provider}"
         provenance = Provenance(self.tables, self.version, runtime, self.protocol)
-        return Pricing(self.target.id, self.composition, self.intervals, PowerGuess.of(self.target), provenance)
+        return Pricing(self.target.id, self.composition, self.intervals, self.power, provenance)
 
     def save(self, folder: Path) -> None:
         """Write the artifact into ``folder``, which may exist but must be empty."""

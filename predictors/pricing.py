@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from graphs.kernels import Kernel
 from predictors.composition import Composition
 from predictors.details import Details
-from predictors.energy import EnergyEstimate, PowerGuess
+from predictors.energy import EnergyEstimate, Power
 from predictors.errors import UnpriceableKernels
 from predictors.estimates import Estimate
 from predictors.intervals import Intervals
@@ -32,7 +32,7 @@ class Pricing:
     target: str
     composition: Composition
     intervals: Intervals
-    power: PowerGuess | None
+    power: Power | None
     provenance: Provenance
 
     def price(self, lowered: Lowered, estimates: Sequence[Estimate], *, confidence: float, strict: bool) -> Prediction:
@@ -59,7 +59,7 @@ class Pricing:
             latency_ms=latency,
             overhead_ms=overhead_ms,
             throughput_per_s=lowered.batch * 1e3 / total_ms if total_ms > 0 else 0.0,
-            energy_mj=self._energy(priced, added_ms, total_ms, profiled_us, sigma, confidence),
+            energy_mj=self._energy(kernels, estimates, added_ms, total_ms, profiled_us, sigma, confidence),
             peak_memory_bytes=lowered.peak_memory_bytes,
             flops=sum(e.flops for e in estimates),
             parameters=lowered.parameters,
@@ -73,13 +73,16 @@ class Pricing:
         )
 
     def _energy(
-        self, priced: Sequence[Estimate], added_ms: Floats, total_ms: float, profiled_us: Floats, sigma: Floats,
-        confidence: float,
+        self, kernels: Sequence[Kernel], estimates: Sequence[Estimate], added_ms: Floats, total_ms: float,
+        profiled_us: Floats, sigma: Floats, confidence: float,
     ) -> EnergyEstimate | None:  # fmt: skip
         if self.power is None or total_ms <= 0:
             return None
-        shares = np.array([e.compute_share for e in priced])
-        net = float(np.sum([self.power.kernel_mj(t, s) for t, s in zip(added_ms, shares, strict=True)]))
+        priced = [(k, e) for k, e in zip(kernels, estimates, strict=True) if e.source != "unsupported"]
+        net = sum(
+            self.power.kernel_mj(ms, e.compute_share, k.kind, e.flops)
+            for ms, (k, e) in zip(added_ms.tolist(), priced, strict=True)
+        )
         net += self.power.kernel_mj(total_ms - float(added_ms.sum()), 1.0)
         return self.power.whole(net, total_ms, self.intervals.whole_sigma(profiled_us, sigma), confidence)
 
@@ -100,7 +103,9 @@ class Pricing:
                 reach[kernel.kind] = self.intervals.of_kind(kernel.kind, confidence)
             latency = next(times)
             factor = float(np.exp(min(reach[kernel.kind] * estimate.sigma, 20.0)))
-            energy = self.power.kernel_mj(latency, estimate.compute_share) if self.power is not None else None
+            energy = None
+            if self.power is not None:
+                energy = self.power.kernel_mj(latency, estimate.compute_share, kernel.kind, estimate.flops)
             rows.append(
                 KernelPrediction(
                     kernel.kind, kernel.nodes, latency, latency / factor, latency * factor, energy, estimate.source,

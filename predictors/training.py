@@ -24,6 +24,7 @@ from predictors.baseline import Baseline
 from predictors.composition import Composition, fit
 from predictors.context import HOT
 from predictors.cross_validation import CrossValidation
+from predictors.energy.fitting import fit_power
 from predictors.errors import NotEnoughMeasurements
 from predictors.estimates import Estimator
 from predictors.intervals import CalibrationNetwork, Intervals, calibrate
@@ -103,8 +104,10 @@ def train(
         protocol=max(table.manifest.protocols, default=1),
         report={},
     )
+    predictor.fitted_power, energy = fit_power(predictor, table.measurements, networks)
     tell(0.9, "testing on networks that nothing was trained on")
-    predictor.report = _report(predictor, learned, networks) | {"seed": seed, "seconds": time.perf_counter() - begun}
+    rest = {"energy": energy, "seed": seed, "seconds": time.perf_counter() - begun}
+    predictor.report = _report(predictor, learned, networks) | rest
     tell(1.0, "trained")
     return TrainedPredictor(predictor)
 

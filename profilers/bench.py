@@ -50,7 +50,9 @@ class Attempt(Generic[T]):
 class Bench:
     """Owned by the process that measures. ``session`` goes into the records."""
 
-    def __init__(self, target: Target, session: str) -> None:
+    def __init__(self, target: Target, session: str, meter: str = "none") -> None:
+        #: Of energy, for items that ask for it; a text as in `profilers.meters`.
+        self.meter = meter
         self.target = target
         self.session = session
         self.runtime: Runtime = make_runtime(target.runtime, target.provider, dict(target.options))

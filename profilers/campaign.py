@@ -61,20 +61,22 @@ def carry_out(
     *,
     reference_us: float | None = None,
     seed: int = 0,
+    meter: str = "none",
 ) -> list[Measurement]:
     """Measure a plan's items in order of priority until they or the time run out.
 
     What ``spool`` holds already is not measured again, but counts against the budget and is returned. Items with
     ``repeat`` > 1 come first and once more at the end, each time in a new process. Ctrl-C ends the run early. All
     records are returned, failures included, with the drift divided out: relative to ``reference_us``, the sentinel's
-    time of an earlier run on this target, or to this run's median.
+    time of an earlier run on this target, or to this run's median. ``meter`` names the meter of energy for items that
+    ask for one (see `profilers.meters`).
 
     Raises:
         InvalidSpool: the spool belongs to another target or protocol.
         MeasurementFailed: the measuring process cannot be started at all.
     """
     with Spool(spool, target.id) as store:
-        run = _Run(list(plan), target, store, budget_s, on_progress or (lambda _: None), random.Random(seed))
+        run = _Run(list(plan), target, store, budget_s, on_progress or (lambda _: None), random.Random(seed), meter)
         try:
             run.all()
         except KeyboardInterrupt:
@@ -96,6 +98,7 @@ class _Run:
         budget_s: float,
         on_progress: Callable[[Progress], None],
         rng: random.Random,
+        meter: str,
     ) -> None:
         self._plan = plan
         self._target = target
@@ -103,6 +106,7 @@ class _Run:
         self._budget_s = budget_s
         self._on_progress = on_progress
         self._rng = rng
+        self._meter = meter
         self._id = secrets.token_hex(4)
         self._children = 0
         self._child: Child | None = None
@@ -174,7 +178,7 @@ class _Run:
         if self._child is None:
             self._children += 1
             try:
-                self._child = Child(self._target, f"{self._id}.{self._children}", memory_limit())
+                self._child = Child(self._target, f"{self._id}.{self._children}", memory_limit(), self._meter)
             except MeasurementFailed as error:
                 raise MeasurementFailed(error.kind, f"measuring cannot start: {error}") from error
         return self._child

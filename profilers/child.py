@@ -33,8 +33,8 @@ class Child:
     After a crash or a timeout the process is gone and the next `ask` raises ``crash`` at once: make another child.
     """
 
-    def __init__(self, target: Target, session: str, memory_limit: int | None = None) -> None:
-        """Start and warm up.
+    def __init__(self, target: Target, session: str, memory_limit: int | None = None, meter: str = "none") -> None:
+        """Start and warm up. ``meter`` is for items that ask for energy.
 
         Raises:
             MeasurementFailed: it did not come up, for instance because the runtime is not installed.
@@ -52,7 +52,9 @@ class Child:
             start_new_session=True,  # Ctrl-C is for the parent, who decides what to do
         )
         self._rest = b""
-        start = {"do": "start", "target": target.to_json(), "session": session, "memory_limit": memory_limit}
+        start = {
+            "do": "start", "target": target.to_json(), "session": session, "memory_limit": memory_limit, "meter": meter,
+        }  # fmt: skip
         try:
             self.started = self.ask(start, _START_SECONDS)
         except BaseException:

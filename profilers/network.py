@@ -16,16 +16,18 @@ from graphs.onnx_writer import write_onnx
 from lookup_tables.records import Measurement
 from profilers import protocol
 from profilers.bench import Attempt, Bench
+from profilers.energy import metered
 from profilers.inputs import random_inputs
 from profilers.matching import Executed, executed_kernels
+from profilers.meters.windows import MIN_SECONDS
 from profilers.runtimes.base import Loading, Session
 from profilers.timing import Timing, settle, time_blocks, trimmed_mean, without_collections
 
 
 def measure_network(
-    bench: Bench, graph: Graph, common: Measurement, *, kernels: bool, whole: bool
+    bench: Bench, graph: Graph, common: Measurement, *, kernels: bool, whole: bool, meter: bool = False
 ) -> list[Measurement]:
-    """Time the kernels inside ``graph`` (inferred, bound), the whole of it, or both.
+    """Time the kernels inside ``graph`` (inferred, bound), the whole of it, or both; ``meter`` the whole's energy too.
 
     ``common`` holds what all records share (context, split, session); the results are not corrected for drift.
     Kernels come first, in order of execution.
@@ -46,8 +48,24 @@ def measure_network(
             records += profiled
         if whole:
             attempt = bench.attempt(lambda: time_blocks(session.run, seconds, protocol.WHOLE_SECONDS, pause=bench.read))
-            records.append(whole_record(attempt, common, facts))
+            record = whole_record(attempt, common, facts)
+            records.append(_with_energy(record, bench, session) if meter else record)
     return records
+
+
+def _with_energy(record: Measurement, bench: Bench, session: Session) -> Measurement:
+    """One window of energy by the bench's meter; where that fails, the latency is as good as without, and a note says
+    why there is no energy.
+    """
+    asked = {"meter": bench.meter, "trials": 1, "seconds": MIN_SECONDS}
+    found = metered(bench.target.provider, session.run, (record.latency_us or 0.0) / 1e6, asked)
+    energy = found["energy"]
+    if energy is None:
+        return replace(record, detail=f"no energy: {found['energy_note']}")
+    return replace(
+        record, energy_mj=energy["net_mj"], energy_gross_mj=energy["gross_mj"], energy_method=energy["method"],
+        energy_half_width_mj=energy["net_half_width_mj"], energy_scope=energy["scope"],
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

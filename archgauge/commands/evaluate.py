@@ -21,11 +21,12 @@ from archgauge import options
     "--rounds", type=click.IntRange(1, 100), default=2, show_default=True, metavar="N",
     help="Times that every model is measured; the differences are the noise.",
 )  # fmt: skip
+@options.meter
 @options.data_dir
 @options.json_output
 def command(
-    files: tuple[Path, ...], target: str | None, seconds: float, rounds: int, data_dir: Path, as_json: bool,
-    **bindings: Any,
+    files: tuple[Path, ...], target: str | None, seconds: float, rounds: int, meter: str, data_dir: Path,
+    as_json: bool, **bindings: Any,
 ) -> int:  # fmt: skip
     """Predict models, measure them here, and compare.
 
@@ -37,12 +38,12 @@ def command(
     from archgauge.evaluating import evaluate
     from archgauge.output import print_json
 
-    result = evaluate(files, target, bindings, seconds=seconds, rounds=rounds, data_dir=data_dir)
+    result = evaluate(files, target, bindings, seconds=seconds, rounds=rounds, meter=meter, data_dir=data_dir)
     for file, error in result.failures.items():
         click.echo(f"error: {about(file, error)}", err=True)
     if as_json:
         print_json(result.to_json())
     else:
-        print_comparisons(result.comparisons)
+        print_comparisons(result.comparisons, with_energy=result.metered)
         print_summary(result.summary, result.noise_floor)
     return 1 if result.failures else 0

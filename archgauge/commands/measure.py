@@ -12,7 +12,9 @@ from archgauge import options
 
 @click.command(
     epilog=options.examples(
-        "archgauge measure model.onnx", "archgauge measure --threads 2 --batch-size 8 --json *.onnx"
+        "archgauge measure model.onnx",
+        "archgauge measure --threads 2 --batch-size 8 --json *.onnx",
+        "archgauge measure --meter rapl model.onnx",
     )
 )
 @options.files
@@ -20,11 +22,12 @@ from archgauge import options
 @options.model_options
 @options.threads
 @options.seconds
+@options.meter
 @options.data_dir
 @options.json_output
 def command(
-    files: tuple[Path, ...], target: str | None, threads: int | None, seconds: float, data_dir: Path, as_json: bool,
-    **bindings: Any,
+    files: tuple[Path, ...], target: str | None, threads: int | None, seconds: float, meter: str, data_dir: Path,
+    as_json: bool, **bindings: Any,
 ) -> int:  # fmt: skip
     """Run whole models here under the measuring protocol, with the target's threads.
 
@@ -35,9 +38,10 @@ def command(
     from archgauge.errors import about
     from archgauge.measuring import measure_all, threads_of
     from archgauge.output import milliseconds, print_json, stdout, table
+    from archgauge.prediction_text import measured_energy
 
     count = threads or threads_of(target, data_dir)
-    found = measure_all(dict(zip(files, files, strict=True)), bindings, threads=count, seconds=seconds)
+    found = measure_all(dict(zip(files, files, strict=True)), bindings, threads=count, seconds=seconds, meter=meter)
     for file, error in found.failures.items():
         click.echo(f"error: {about(file, error)}", err=True)
     if as_json:
@@ -51,12 +55,12 @@ def command(
     elif found.rounds[0]:
         names = models.names(files)
         rows_for_people = table(
-            "model", "median ms", "p10", "p90", "MAD", "runs", "peak MiB", "notes", words=("notes",)
+            "model", "median ms", "p10", "p90", "MAD", "runs", "peak MiB", "energy", "notes", words=("energy", "notes")
         )
         for file, m in found.rounds[0].items():
             memory = "–" if m.peak_memory_bytes is None else f"{m.peak_memory_bytes / 2**20:.1f}"
-            notes = "; ".join(filter(None, ["" if m.settled else "unsettled", m.perturbation]))
+            notes = "; ".join(filter(None, ["" if m.settled else "unsettled", m.perturbation, m.energy_note]))
             times = (milliseconds(value) for value in (m.median_ms, m.p10_ms, m.p90_ms, m.mad_ms))
-            rows_for_people.add_row(names[file], *times, f"{m.runs:,}", memory, notes)
+            rows_for_people.add_row(names[file], *times, f"{m.runs:,}", memory, measured_energy(m.energy), notes)
         stdout().print(rows_for_people)
     return 1 if found.failures else 0

@@ -31,15 +31,18 @@ def _precisions(text: str) -> tuple[str, ...]:
     help="What to measure: fp32, int8 or both, separated by commas.",
 )  # fmt: skip
 @click.option("--name", metavar="ALIAS", help="A name for this target, beside its id.")
+@options.meter
 @options.data_dir
 @options.json_output
 def command(
-    threads: int | None, budget: float, precisions: tuple[str, ...], name: str | None, data_dir: Path, as_json: bool
-) -> None:
+    threads: int | None, budget: float, precisions: tuple[str, ...], name: str | None, meter: str, data_dir: Path,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Measure this machine into a lookup table, train on it, and let it answer unless it is worse than before.
 
     Prints the error on networks that were not trained on, and the noise floor. A run that was stopped (Ctrl-C loses at
-    most the network under way) is continued by the same command. Profiling again extends the last version.
+    most the network under way) is continued by the same command. Profiling again extends the last version. With a meter
+    of energy, up to a quarter of the time goes to windows from which the power of kernels is fitted.
     """
     from archgauge.output import print_json, progress
     from archgauge.profiling import profile
@@ -50,7 +53,13 @@ def command(
     with open_store(data_dir) as store:
         with progress("Profiling") as report:
             table = profile(
-                store, threads=threads or 1, budget_s=budget, precisions=precisions, alias=name, report=report
+                store,
+                threads=threads or 1,
+                budget_s=budget,
+                precisions=precisions,
+                alias=name,
+                meter=meter,
+                report=report,
             )
         with progress("Training") as report:
             training = train(store, store.table(table.version, table.target_id), report=report)

@@ -20,7 +20,6 @@ from predictors.compiled.compiling import ChainSource
 from predictors.compiled.space import CompiledSpace, draw_rows
 from predictors.compiled.values import ADDED, ENERGY, Floats
 from predictors.compiled.whole import Enumeration
-from predictors.energy import PowerGuess
 from predictors.errors import NoLookupTable
 
 #: Columns of the table while it is made.
@@ -64,7 +63,7 @@ def space_table(compiled: CompiledSpace, fixed: Mapping[str, str | int] | None =
     total, effects, own = _moments(compiled, kept, drawn)
     entries = [effect - total + mine for effect, mine in zip(effects, own, strict=True)]
     constant_ms = compiled.predictor.composition.overhead_us(0) / 1e3
-    power = PowerGuess.of(compiled.predictor.target)
+    power = compiled.predictor.power
     rest = total - np.sum(own, axis=0)
     latency = tuple(entry[:, 0] for entry in entries)
     fixed_ms = float(rest[0]) + constant_ms

@@ -13,7 +13,7 @@ from graphs.errors import InvalidChoices
 from graphs.search_spaces import SearchSpace
 from predictors.compiled.strides import Totals
 from predictors.compiled.values import ADDED, CONSTANTS, ENERGY, LINEAR, PROFILED, SQUARES, STRANGE
-from predictors.energy import PowerGuess, factor_of
+from predictors.energy import Power
 from predictors.intervals import sigma_of_sums
 from predictors.ood import STRANGE_SHARE
 from predictors.predictor import Predictor
@@ -113,7 +113,7 @@ class CompiledSpace:
         if not 0.5 <= confidence <= 0.999:
             raise ValueError(f"a confidence of {confidence} is not between 0.5 and 0.999")
         check_form(self.space, rows)
-        power = PowerGuess.of(self.predictor.target)
+        power = self.predictor.power
         answer = RowPredictions.empty(len(rows), energy=power is not None)
         quantile = self.predictor.intervals.wholes.at(confidence)
         at_once = _FULL_ROWS if self.mode == "direct" else _ROWS
@@ -126,7 +126,7 @@ class CompiledSpace:
             part = slice(start, start + columns.shape[1])
             sigma = self._latency(sums, quantile, answer, part)
             if power is not None:
-                self._energy(sums, power, factor_of(sigma, confidence), answer, part)
+                self._energy(sums, power, power.factor(sigma, confidence), answer, part)
             np.rint(sums[CONSTANTS] + self.packing * totals.live, out=answer.peak_memory_bytes[part], casting="unsafe")
         return answer
 
@@ -145,7 +145,7 @@ class CompiledSpace:
         np.greater(sums[STRANGE], STRANGE_SHARE * latency, out=answer.out_of_distribution[part])
         return sigma
 
-    def _energy(self, sums: Floats, power: PowerGuess, factor: Floats, answer: RowPredictions, part: slice) -> None:
+    def _energy(self, sums: Floats, power: Power, factor: Floats, answer: RowPredictions, part: slice) -> None:
         assert answer.energy_mj is not None
         assert answer.energy_lower_mj is not None and answer.energy_upper_mj is not None
         energy = sums[ENERGY] + power.kernel_mj(self._constant_ms, 1.0)

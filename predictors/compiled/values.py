@@ -7,7 +7,7 @@ of what its blocks touch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from graphs.kernels import Kernel
 from predictors.compiled.observing import BlockKernels, Surroundings
 from predictors.context import Context
-from predictors.energy import PowerGuess
 from predictors.errors import UnpriceableKernels
 from predictors.estimates import Estimate
 from predictors.predictor import Predictor
@@ -52,7 +51,7 @@ class Pricer:
 
     def __init__(self, predictor: Predictor, check: Callable[[], None] = lambda: None) -> None:
         self._predictor = predictor
-        self._power = PowerGuess.of(predictor.target)
+        self._power = predictor.power
         self._check = check
         self._known: dict[tuple[Kernel, Context], Estimate] = {}
         composition = predictor.composition
@@ -94,16 +93,19 @@ class Pricer:
         result[[PROFILED, ADDED, LINEAR, SQUARES, STRANGE]] = (
             time_us.sum(), added_ms.sum() + overhead_ms, weighted.sum(), np.square(weighted).sum(), strange_ms,
         )  # fmt: skip
-        result[ENERGY] = self._energy_mj(added_ms.tolist(), estimates, overhead_ms)
+        result[ENERGY] = self._energy_mj(block.kernels, estimates, added_ms.tolist(), overhead_ms)
         result[[CONSTANTS, TRAFFIC]] = block.constants, block.traffic
         return result
 
-    def _energy_mj(self, added_ms: Iterable[float], estimates: Sequence[Estimate], overhead_ms: float) -> float:
+    def _energy_mj(
+        self, kernels: Sequence[Kernel], estimates: Sequence[Estimate], added_ms: Sequence[float], overhead_ms: float
+    ) -> float:
         power = self._power
         if power is None:
             return 0.0
-        kernels = (power.kernel_mj(t, e.compute_share) for t, e in zip(added_ms, estimates, strict=True))
-        return sum(kernels) + power.kernel_mj(overhead_ms, 1.0)
+        each = zip(kernels, estimates, added_ms, strict=True)
+        total = sum(power.kernel_mj(ms, e.compute_share, k.kind, e.flops) for k, e, ms in each)
+        return total + power.kernel_mj(overhead_ms, 1.0)
 
 
 def _questions(block: BlockKernels, step: int) -> list[tuple[Kernel, Context]]:

@@ -8,6 +8,7 @@ it refers to a subclass of `Meter` that is called with the argument (a text, emp
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -54,10 +55,10 @@ def make_meter(name: str, argument: str = "") -> Meter:
     home = _BUILT_IN.get(name)
     if home is not None:
         module, _, attribute = home.partition(":")
-        return cast(type[Meter], getattr(import_module(module), attribute))(argument)  # type: ignore[call-arg]
+        return cast(Callable[[str], Meter], getattr(import_module(module), attribute))(argument)
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == name:
-            return cast(Meter, entry.load()(argument))
+            return cast(Callable[[str], Meter], entry.load())(argument)
     known = sorted({*_BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINTS))})
     raise UnknownMeter(f"no meter is called {name!r}; known are auto, none, {', '.join(known)}")
 

@@ -47,9 +47,9 @@ class JetsonMeter(Meter):
         self.scope = f"rail {argument}" if argument else "board" if total else "rails"
 
     def read(self) -> tuple[float | None, ...]:
-        values = []
-        for volts, amperes in self._files:
-            millivolts, milliamperes = number_of(volts), number_of(amperes)
-            readable = millivolts is not None and milliamperes is not None
-            values.append(millivolts * milliamperes / 1e6 if readable else None)  # type: ignore[operator]
-        return tuple(values)
+        return tuple(_power_w(*files) for files in self._files)
+
+
+def _power_w(voltage: Path, current: Path) -> float | None:
+    millivolts, milliamperes = number_of(voltage), number_of(current)
+    return None if millivolts is None or milliamperes is None else millivolts * milliamperes / 1e6

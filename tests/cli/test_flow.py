@@ -78,7 +78,7 @@ def test_evaluate_compares(run_json: RunJson, squeezenet: str) -> None:
 
 
 def test_measure_takes_the_targets_threads(run_json: RunJson, squeezenet: str) -> None:
-    (measured,) = run_json("measure", "--seconds", "0.2", squeezenet)
+    (measured,) = run_json("measure", "--seconds", "0.2", "--meter", "none", squeezenet)
     assert measured["file"] == squeezenet
     assert measured["latency_ms"]["p10"] <= measured["latency_ms"]["median"] <= measured["latency_ms"]["p90"]
     assert measured["peak_memory_bytes"] > 0

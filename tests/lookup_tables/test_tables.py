@@ -107,3 +107,10 @@ def test_records_need_no_arrow() -> None:
     code = "import sys, lookup_tables as t; t.Measurement; t.Plan; t.Target; print('pyarrow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_tables_from_before_energy_had_a_method_are_read(measurements: list[Measurement]) -> None:
+    from lookup_tables._columns import from_arrow, to_arrow
+
+    old = to_arrow(measurements).drop_columns(["energy_gross_mj", "energy_half_width_mj", "energy_method"])
+    assert from_arrow(old) == measurements

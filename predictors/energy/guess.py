@@ -15,14 +15,14 @@ This is a guess by method ``tdp_guess``, and its interval says so: a factor of 2
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lookup_tables.targets import Target
+from predictors.energy.estimate import EnergyEstimate
 
 Floats = NDArray[np.float64]
 
@@ -45,21 +45,6 @@ _SIGMA = 0.9163 / 1.6449
 
 
 @dataclass(frozen=True, slots=True)
-class EnergyEstimate:
-    """Millijoules per run, net of idle; ``gross`` includes the idle power of the same cores."""
-
-    value: float
-    lower: float
-    upper: float
-    gross: float
-    method: str = "tdp_guess"
-    scope: str = "package"
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
 class PowerGuess:
     """Watts of the busy cores of a target."""
 
@@ -79,8 +64,8 @@ class PowerGuess:
                 return cls(watts * max(cores, 1), watts * idle * max(cores, 1))
         return None
 
-    def kernel_mj(self, latency_ms: float, compute_share: float) -> float:
-        """Net millijoules of a kernel that spends ``compute_share`` of its time computing."""
+    def kernel_mj(self, latency_ms: float, compute_share: float, kind: str | None = None, flops: float = 0.0) -> float:
+        """Net millijoules of a kernel that spends ``compute_share`` of its time computing, whatever its kind."""
         use = _MEMORY_BOUND + (1.0 - _MEMORY_BOUND) * compute_share
         return (self.busy_w * use - self.idle_w) * latency_ms
 
@@ -88,6 +73,10 @@ class PowerGuess:
         """The energy of a run from the sum over kernels; the interval adds the latency's uncertainty."""
         factor = float(factor_of(latency_sigma, confidence))
         return EnergyEstimate(net_mj, net_mj / factor, net_mj * factor, net_mj + self.idle_w * latency_ms)
+
+    def factor(self, latency_sigma: float | Floats, confidence: float) -> Floats:
+        """As `FittedPower.factor`."""
+        return factor_of(latency_sigma, confidence)
 
 
 def factor_of(latency_sigma: float | Floats, confidence: float) -> Floats:
