@@ -19,6 +19,8 @@ from pathlib import Path
 from lookup_tables import Measurement
 from service.db import (
     HEAD,
+    Agents,
+    Campaigns,
     ChunkRecord,
     Database,
     Jobs,
@@ -30,6 +32,7 @@ from service.db import (
     SearchSpaces,
     TableRecord,
     TargetRecord,
+    Tasks,
     Versions,
     sqlite_url,
     upgrade,
@@ -58,6 +61,12 @@ def fill(database: Database) -> None:
         failed = Measurement("isolated", error="oom", detail="no memory")
         Measurements(session).add(chunk, [Measurement("whole_model", latency_us=12.5, context="net:1"), failed])
         Jobs(session).add("train", {"target": "cpu-1t-0a1b2c3d"}, "anonymous")
+        campaign = Campaigns(session).add("cpu-1t-0a1b2c3d", {"budget_s": 60.0}, "anonymous")
+        agent = Agents(session).add("board", None, "cpu-1t-0a1b2c3d", {"protocol": 1})
+        tasks = Tasks(session)
+        tasks.add(campaign.id, "cpu-1t-0a1b2c3d", 1, [{"items": [{"item": {"family": "net", "seed": 1}}]}])
+        Campaigns(session).measure(campaign.id, 1)
+        tasks.lease(agent.id, "cpu-1t-0a1b2c3d", 60.0)
         SearchSpaces(session).add(SearchSpaceRecord("0a" * 16, "space", {"space": {"name": "space"}}, NOW))
         Predictions(session).add([PredictionRecord(f"{1:036}", NOW, {"targets": []}, b'{"name": "net"}')])
 

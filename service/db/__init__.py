@@ -1,5 +1,7 @@
 """The database: connections, schema, migrations and repositories. SQLAlchemy is used nowhere else."""
 
+from service.db.agents import AgentRecord, Agents, EnrolmentRecord
+from service.db.campaigns import CampaignRecord, Campaigns
 from service.db.engine import Database, sqlite_url
 from service.db.jobs import JobEvent, JobRecord, Jobs
 from service.db.keys import ApiKeys, KeyRecord
@@ -9,17 +11,24 @@ from service.db.migrations import HEAD
 from service.db.predictions import Predictions
 from service.db.records import PredictionRecord, PredictorRecord, PromotionRecord, TableRecord, TargetRecord
 from service.db.search_spaces import SearchSpaceRecord, SearchSpaces
+from service.db.tasks import LeaseRecord, TaskRecord, Tasks
 from service.db.versions import Versions
 
 __all__ = [
     "HEAD",
+    "AgentRecord",
+    "Agents",
     "ApiKeys",
+    "CampaignRecord",
+    "Campaigns",
     "ChunkRecord",
     "Database",
+    "EnrolmentRecord",
     "JobEvent",
     "JobRecord",
     "Jobs",
     "KeyRecord",
+    "LeaseRecord",
     "Measurements",
     "PredictionRecord",
     "Predictions",
@@ -29,6 +38,8 @@ __all__ = [
     "SearchSpaces",
     "TableRecord",
     "TargetRecord",
+    "TaskRecord",
+    "Tasks",
     "Versions",
     "current_revision",
     "sqlite_url",

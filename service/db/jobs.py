@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -34,6 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from service.db.clocks import now_of
 from service.db.models import Base
 from service.errors import LeaseLost
 from service.ids import new_id
@@ -236,11 +237,7 @@ class Jobs:
         self._session.flush()
 
     def _now(self) -> datetime:
-        if self._session.get_bind().dialect.name == "postgresql":
-            moment = self._session.scalar(select(func.clock_timestamp()))
-            assert isinstance(moment, datetime)
-            return moment.astimezone(UTC)
-        return datetime.now(UTC)
+        return now_of(self._session)
 
 
 def _record(row: JobRow) -> JobRecord:

@@ -90,6 +90,11 @@ class Measurements:
             self._insert(_rows(row.id, measurements))
         return new
 
+    def sha256(self, origin: str, number: int) -> str | None:
+        """What was sent as a chunk; None if nothing was."""
+        query = select(ChunkRow.sha256).where(ChunkRow.origin == origin, ChunkRow.number == number)
+        return self._session.scalars(query).first()
+
     def chunks(self, target_id: str) -> list[ChunkRecord]:
         """What came in for a target, by origin and number."""
         query = select(ChunkRow).where(ChunkRow.target_id == target_id).order_by(ChunkRow.origin, ChunkRow.number)
