@@ -61,7 +61,7 @@ def _with_energy(record: Measurement, bench: Bench, session: Session) -> Measure
     found = metered(bench.target.provider, session.run, (record.latency_us or 0.0) / 1e6, asked)
     energy = found["energy"]
     if energy is None:
-        return replace(record, detail=f"no energy: {found['energy_note']}")
+        return replace(record, detail=f"no energy: {found['energy_note'] or 'no meter is to be used'}")
     return replace(
         record, energy_mj=energy["net_mj"], energy_gross_mj=energy["gross_mj"], energy_method=energy["method"],
         energy_half_width_mj=energy["net_half_width_mj"], energy_scope=energy["scope"],

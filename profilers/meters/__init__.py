@@ -16,6 +16,7 @@ from typing import cast
 
 from profilers.errors import MeterUnavailable, UnknownMeter
 from profilers.meters.base import Channel, Meter, Method, Sample
+from profilers.meters.sysfs import text_of
 
 ENTRY_POINTS = "archgauge.meters"
 
@@ -33,11 +34,11 @@ _BUILT_IN = {
 #: that take no part.
 _AUTOMATIC = {"CUDAExecutionProvider": ("nvml", "jetson"), "CPUExecutionProvider": ("rapl", "jetson", "battery")}
 
-#: Files whose presence says that a meter may be there, without opening it.
+#: Files whose presence, or a word in which, says that a meter may be there.
 _TRACES = {
-    "nvml": ("/proc/driver/nvidia", "version"), "rapl": ("/sys/class/powercap", "intel-rapl:*/energy_uj"),
-    "jetson": ("/sys/class/hwmon", "hwmon*/in1_label"), "battery": ("/sys/class/power_supply", "*/voltage_now"),
-    "hwmon": ("/sys/class/hwmon", "hwmon*/power*_input"),
+    "nvml": ("proc/driver/nvidia", "version", ""), "rapl": ("sys/class/powercap", "intel-rapl:*/energy_uj", ""),
+    "jetson": ("sys/class/hwmon", "hwmon*/name", "ina3221"), "battery": ("sys/class/power_supply", "*/type", "Battery"),
+    "hwmon": ("sys/class/hwmon", "hwmon*/power*_input", ""),
 }  # fmt: skip
 
 __all__ = [
@@ -90,9 +91,9 @@ def open_meter(text: str, provider: str) -> Meter | None:
 
 
 def meters_here(root: Path = Path("/")) -> tuple[str, ...]:
-    """Names of meters that seem to be on this machine. Looks for files only; reading them may be forbidden."""
+    """Names of meters that seem to be on this machine; to read them may be forbidden."""
     return tuple(
         name
-        for name, (folder, pattern) in _TRACES.items()
-        if next((root / folder.lstrip("/")).glob(pattern), None) is not None
+        for name, (folder, pattern, word) in _TRACES.items()
+        if any(not word or text_of(file) == word for file in (root / folder).glob(pattern))
     )

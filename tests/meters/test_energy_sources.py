@@ -350,3 +350,8 @@ def test_meters_seen_on_a_machine_are_named(tree: Tree) -> None:
     assert meters_here(tree({"etc/nothing": ""})) == ()
     root = tree({"sys/class/powercap/intel-rapl:0/energy_uj": 1, "proc/driver/nvidia/version": "595"})
     assert meters_here(root) == ("nvml", "rapl")
+    tree({"sys/class/hwmon/hwmon0/name": "nct6775", "sys/class/hwmon/hwmon0/in1_label": "Vcore",
+          "sys/class/power_supply/AC/type": "Mains"})  # fmt: skip
+    assert meters_here(root) == ("nvml", "rapl")
+    tree({"sys/class/hwmon/hwmon1/name": "ina3221", "sys/class/power_supply/BAT0/type": "Battery"})
+    assert meters_here(root) == ("nvml", "rapl", "jetson", "battery")

@@ -16,12 +16,13 @@ from graphs import Kernel, LoweringProfile
 from graphs.costs import flops
 from graphs.spaces import sample
 from lookup_tables import Measurement, Table
-from predictors import Predictor, TrainedPredictor
+from predictors import Predictor, TrainedPredictor, make_plan
 from predictors.baseline import Baseline
 from predictors.composition import Composition
 from predictors.energy import FittedPower, PowerGuess
 from predictors.energy.fitted import TERMS, fit_weights, terms_of
 from predictors.energy.fitting import MIN_WINDOWS, Window, describe, fit_power
+from predictors.energy.plan import WANTED, with_metering
 from predictors.estimates import Estimate
 from predictors.intervals import Quantiles
 from predictors.observations import networks_of
@@ -170,6 +171,19 @@ def test_predictions_say_fitted_and_add_up(world: Any, table: Table, trained: Tr
 def test_without_windows_energy_stays_a_guess(trained: TrainedPredictor) -> None:
     assert trained.report["energy"] is None
     assert isinstance(trained.predictor.power, PowerGuess)
+
+
+def test_plans_meter_what_is_timed_as_a_whole_anyway() -> None:
+    plan = make_plan(0, 3600.0)
+    metered = with_metering(plan, 3600.0, 8.0)
+    changed = [(a, b) for a, b in zip(plan, metered, strict=True) if a != b]
+    assert len(changed) == WANTED
+    assert all(replace(b, mode="network+whole") == a and b.mode == "metered" for a, b in changed)
+    splits = [b.split for _, b in changed]
+    assert splits.count("composition") >= MIN_WINDOWS and splits.count("holdout") >= 10
+    few = [item for item in with_metering(plan, 600.0, 8.0) if item.mode == "metered"]
+    assert len(few) == 18  # a quarter of ten minutes
+    assert with_metering(plan, 20.0, 8.0) == plan
 
 
 def test_weights_of_few_windows_are_shrunk() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 
 from graphs import Graph
 from graphs.onnx_writer import write_onnx
-from lookup_tables import Target
+from graphs.spaces import FAMILIES
+from lookup_tables import Measurement, PlanItem, Target
 from profilers import ModelMeter, fingerprint
 from profilers.bench import Bench
 from profilers.energy import metered
 from profilers.errors import MeteringFailed
+from profilers.items import measure_item
 from profilers.meters import Channel, Meter, Sample
 from profilers.meters.metering import Metering, meter_runs
 from profilers.meters.recorder import Recorder
@@ -148,3 +151,29 @@ def test_fingerprints_name_meters_without_being_changed_by_them(monkeypatch: pyt
     equipped = fingerprint()
     assert dict(equipped.observed)["meters"] == "rapl, nvml"
     assert equipped.identity() == device.identity() and equipped == device
+
+
+def test_items_ask_for_energy(made: Made, fake_target: Callable[..., Target], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside kernels and the whole; what is metered of others is not in their records."""
+    monkeypatch.setattr("profilers.network.MIN_SECONDS", 0.25)
+    bench = Bench(fake_target(), "s", "made")
+    family = sorted(FAMILIES)[0]
+    *kernels, whole = measure_item(bench, PlanItem(family, 3, "metered"), 0)
+    assert {m.mode for m in kernels} == {"in_network"} and whole.mode == "whole_model"
+    assert all(m.energy_mj is None for m in kernels)
+    assert whole.energy_gross_mj is not None and whole.energy_mj is not None and whole.latency_us is not None
+    assert whole.energy_gross_mj - whole.energy_mj == pytest.approx(IDLE_W * whole.latency_us / 1e3, rel=0.2)
+    assert (whole.energy_method, whole.energy_scope) == ("counter", "package")
+    again = Measurement.from_json(whole.to_json())
+    assert replace(again, blocks_us=()) == replace(whole, blocks_us=())
+    *_, plain = measure_item(bench, PlanItem(family, 3, "network+whole"), 0)
+    assert plain.energy_mj is None and plain.detail is None
+    bench.close()
+
+
+def test_items_without_a_meter_are_measured_all_the_same(fake_target: Callable[..., Target]) -> None:
+    bench = Bench(fake_target(), "s")
+    *_, whole = measure_item(bench, PlanItem(sorted(FAMILIES)[0], 3, "metered"), 0)
+    assert whole.ok and whole.latency_us is not None and whole.energy_mj is None
+    assert "no meter" in (whole.detail or "")
+    bench.close()
