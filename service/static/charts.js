@@ -10,6 +10,7 @@ export { style };
 /** Three significant digits, with thousands separated. */
 export function digits(value) {
   if (value === null || value === undefined) return "–";
+  if (Math.abs(value) < 1e-6) return "0"; // what rounding left
   return value.toLocaleString("en", { maximumSignificantDigits: 3 });
 }
 

@@ -38,7 +38,7 @@ function facts(space) {
     ["Architectures", space.architectures === null ? count(space.encodings) : count(space.architectures)],
     ["Batch size", space.batch_size ?? 1],
     ["Off full predictions by", percent(error?.mean), error?.max == null ? "" : `at most ${percent(error.max)}`],
-    ["Target", space.target, `predictor ${space.predictor}`],
+    ["Predictor", space.predictor, space.target],
   ];
   for (const [label, value, more] of shown) {
     const pair = made("div", ""), number = made("dd", value);
@@ -48,7 +48,7 @@ function facts(space) {
   }
 }
 
-const percent = (share) => (share == null ? "–" : `${digits(100 * share)} %`);
+const percent = (share) => (share == null ? "–" : share < 1e-4 ? "under 0.01 %" : `${digits(100 * share)} %`);
 const count = (value) => (value < 1e6 ? value.toLocaleString("en") : `10${superscript(Math.floor(Math.log10(value)))}`);
 const superscript = (number) => String(number).replace(/./g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]);
 
