@@ -47,7 +47,7 @@ def to_arrow(measurements: Sequence[Measurement]) -> pa.Table:
 
 def from_arrow(table: pa.Table) -> list[Measurement]:
     """The inverse of `to_arrow`; equal kernels are one object. Columns that older tables lack are None."""
-    columns = {
+    columns: dict[str, list[Any]] = {
         name: _values(table.column(name)) if name in table.column_names else [None] * table.num_rows
         for name in (*_PLAIN, "kernel", "blocks_us")
     }

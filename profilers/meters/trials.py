@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from statistics import fmean, stdev
 from typing import Any
 
@@ -140,7 +141,7 @@ def half_width(values: Sequence[float]) -> float | None:
     n = len(values)
     if n < 2:
         return None
-    return (_STUDENT[n - 2] if n - 2 < len(_STUDENT) else _NORMAL) * stdev(values) / n**0.5
+    return (_STUDENT[n - 2] if n - 2 < len(_STUDENT) else _NORMAL) * stdev(values) / sqrt(n)
 
 
 def _of_trial(channels: Sequence[Channel], curves: Sequence[Curve], trial: Trial, min_seconds: float) -> _Result:

@@ -31,9 +31,11 @@ class ScriptedChild:
     seconds: Mapping[str, float] = {}
     deaths: Mapping[str, str] = {}
     asked: list[tuple[str, int, str]]
+    meters: list[str]
 
-    def __init__(self, target: Target, session: str, memory_limit: int | None) -> None:
+    def __init__(self, target: Target, session: str, memory_limit: int | None, meter: str) -> None:
         self.session = session
+        type(self).meters.append(meter)
         self.alive = True
         type(self).clock.now += 0.1
 
@@ -61,6 +63,7 @@ def child(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedChild]:
     class Scripted(ScriptedChild):
         clock = Clock()
         asked: list[tuple[str, int, str]] = []  # noqa: RUF012 - made anew for every test
+        meters: list[str] = []  # noqa: RUF012
 
     monkeypatch.setattr(campaign, "Child", Scripted)
     monkeypatch.setattr(campaign, "time", Scripted.clock)
@@ -181,3 +184,9 @@ def test_measuring_that_cannot_start_is_an_error(
     monkeypatch.setattr(campaign, "Child", refuse)
     with pytest.raises(MeasurementFailed, match="cannot start: no such runtime"):
         carry_out(plan(3), target, tmp_path / "s", 10.0)
+
+
+def test_children_are_told_of_the_meter(child: type[ScriptedChild], target: Target, tmp_path: Path) -> None:
+    carry_out(plan(2), target, tmp_path / "a", 100.0, meter="rapl")
+    carry_out(plan(2), target, tmp_path / "b", 100.0)
+    assert child.meters == ["rapl", "none"]
