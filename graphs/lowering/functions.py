@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphs.errors import GraphError
 from graphs.inference import infer
@@ -127,7 +127,7 @@ def _function(graph: Graph, node: Node, opset: int) -> FunctionProto | None:
 
     from graphs.onnx_protos import type_to_proto
 
-    schema = defs.get_schema(node.op, opset, "")
+    schema: Any = defs.get_schema(node.op, opset, "")  # its stubs lack what follows
     if schema.has_context_dependent_function:
         version = max((v for v in schema.context_dependent_function_opset_versions if v <= opset), default=None)
         if version is None:
@@ -176,7 +176,7 @@ def _read(proto: FunctionProto, attributes: dict[str, object]) -> Graph | None:
                 bound.append(attribute)
             elif attribute.ref_attr_name in attributes:
                 copy = type(attribute)()
-                copy.CopyFrom(attributes[attribute.ref_attr_name])  # type: ignore[arg-type]
+                copy.CopyFrom(attributes[attribute.ref_attr_name])
                 copy.name = attribute.name
                 bound.append(copy)
         del node.attribute[:]

@@ -250,14 +250,13 @@ def _slice(p: Push) -> bool:
 
 
 def _gather(p: Push) -> bool:
-    """One index (or a vector of them) along one axis: the axis moves, and vanishes with a scalar index."""
-    rank = len(p.r.shape(p.node.inputs[1]))
-    if rank > 1 or not p.r.is_constant(p.node.inputs[1]):
+    """One index along one axis, which vanishes; no Transpose passes a vector of indices."""
+    if p.r.shape(p.node.inputs[1]) or not p.r.is_constant(p.node.inputs[1]):
         return False
     axis = p.perm[_axis(p.node, 0, len(p.perm))]
     p.node.attributes["axis"] = axis
     p.transpose_input(0)
-    p.transpose_outputs(p.perm if rank else _squeezed((axis,), p.perm))
+    p.transpose_outputs(_squeezed((axis,), p.perm))
     return True
 
 

@@ -35,6 +35,20 @@ CASES = {
         {"w": (16, 16, 1, 1)},
         [NCHWC + "ReorderInput", NCHWC + "Conv", NCHWC + "Upsample", NCHWC + "ReorderOutput"],
     ),
+    "no transpose passes a vector of indices": (
+        18,
+        "(float[1,12,9,7] x) => (float[a,b,c,d] y) <int64[2] i = {0,2}> "
+        "{ t = Transpose<perm=[0,2,1,3]>(x) g = Gather<axis=1>(t, i) y = Transpose<perm=[0,2,1,3]>(g) }",
+        {},
+        ["Transpose", "Gather", "Transpose"],
+    ),
+    "a transpose passes one index": (
+        18,
+        "(float[1,12,9,7] x) => (float[a,b,c] y) <int64 i = {2}> "
+        "{ t = Transpose<perm=[0,2,1,3]>(x) g = Gather<axis=1>(t, i) y = Transpose<perm=[0,2,1]>(g) }",
+        {},
+        ["Gather", "Transpose"],
+    ),
     "sampling at a grid": (
         17, "(float[1,3,8,8] x, float[1,4,4,2] g) => (float[a,b,c,d] y) { y = GridSample(x, g) }", {}, ["GridSample"],
     ),
