@@ -42,7 +42,7 @@ def test_models_are_added_to_a_comparison(page: Page) -> None:
         page.get_by_role("button", name=name, exact=True).click()
     page.get_by_label("Memory").fill("0.5")
     page.get_by_role("button", name="Predict", exact=True).click()
-    page.wait_for_url(re.compile(r"/compare\?p="))
+    page.wait_for_url(re.compile(r"/compare\?mb="))
     page.get_by_role("button", name="ZFNet-512", exact=True).click()
     for target in page.get_by_role("checkbox").all():
         if (target.get_attribute("name") or "") == "target":

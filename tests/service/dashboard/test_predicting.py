@@ -130,7 +130,7 @@ def models() -> dict[str, bytes]:
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3])
     weights = [numpy_helper.from_array(big, "w"), numpy_helper.from_array(small, "s")]
     made = helper.make_model(helper.make_graph(nodes, "hidden", [x], [x], weights, doc_string="secret"))
-    made.metadata_props.add(key="path", value="/home/secret")
+    made.metadata_props.add(key="path", value="folder/secret")
     return {
         **{name: light_models()[name].read_bytes() for name in ("SqueezeNet", "DenseNet-121")},
         "mobile": write_onnx(sample("mbconv", 2)), "hidden": made.SerializeToString(),
