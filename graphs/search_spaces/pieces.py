@@ -10,8 +10,8 @@ from graphs.errors import GraphError, InvalidSearchSpace
 from graphs.inference import infer
 from graphs.ir import Graph, TensorType
 from graphs.json_form import read_json
-from graphs.search_spaces.expressions import expression
-from graphs.search_spaces.space import Block, Choice, Scope, fingerprint, number
+from graphs.search_spaces.expressions import Scope, expression
+from graphs.search_spaces.space import Block, Choice, fingerprint, number
 
 
 @dataclass(frozen=True, slots=True)

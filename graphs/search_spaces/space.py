@@ -153,12 +153,11 @@ class SearchSpace:
                 raise InvalidChoices(f"layer {name!r} needs at least one choice")
         layers, documents = [], []
         for layer, document in zip(self.layers, self.document["layers"], strict=True):
-            wanted = choices.get(layer.name)
-            if wanted is not None:
+            if (kept := choices.get(layer.name)) is not None:
                 by_name = {choice.name: choice for choice in layer.choices}
-                layer = replace(layer, choices=tuple(by_name[name] for name in wanted))
+                layer = replace(layer, choices=tuple(by_name[name] for name in kept))
                 listed = {item["name"]: item for item in document.get("choices", ({"name": layer.name},))}
-                document = {**document, "choices": [listed[name] for name in wanted]}
+                document = {**document, "choices": [listed[name] for name in kept]}
             layers.append(layer)
             documents.append(document)
         return replace(self, layers=tuple(layers), document={**self.document, "layers": documents})

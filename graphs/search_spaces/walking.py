@@ -13,8 +13,9 @@ from typing import NamedTuple
 from graphs.binding import bind
 from graphs.errors import GraphError, InvalidSearchSpace
 from graphs.ir import Graph, TensorType
+from graphs.search_spaces.expressions import Scope
 from graphs.search_spaces.pieces import Piece, make_piece
-from graphs.search_spaces.space import Choice, Layer, Scope, SearchSpace, number
+from graphs.search_spaces.space import Choice, Layer, SearchSpace, number
 
 #: Steps that a walker remembers.
 REMEMBERED = 1_000_000

@@ -57,9 +57,9 @@ class RowPredictions:
     @classmethod
     def empty(cls, rows: int, *, energy: bool) -> Self:
         """To be filled in."""
-        energies = [np.empty(rows) if energy else None for _ in range(3)]
+        value, lower, upper = (np.empty(rows) if energy else None for _ in range(3))
         return cls(
-            np.empty(rows), np.empty(rows), np.empty(rows), *energies, np.empty(rows, np.int64),
+            np.empty(rows), np.empty(rows), np.empty(rows), value, lower, upper, np.empty(rows, np.int64),
             np.empty(rows, np.bool_),
         )  # fmt: skip
 

@@ -59,7 +59,7 @@ def load_compiled(
     Raises CorruptPredictor unless the file is of this space, predictor and schema.
     """
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as archive:
             meta = json.loads(archive["meta"].tobytes())
             wanted = {"schema": SCHEMA_VERSION, "space": space.id, "predictor": predictor.version}
             if any(meta.get(key) != value for key, value in wanted.items()):

@@ -95,7 +95,7 @@ class Strides:
             traffic += np.take(stride.traffic, place, mode="clip")
         # The exponent of a number in [0.5, 1) times a power of two is the number of its bits.
         bits = np.frexp(traffic)[1]
-        return np.clip(bits - self.steps[0], 0, len(self.steps) - 1).astype(np.intp)
+        return np.asarray(np.clip(bits - self.steps[0], 0, len(self.steps) - 1), dtype=np.intp)
 
 
 def compose(tables: ChainTables, steps: Sequence[int]) -> Strides:

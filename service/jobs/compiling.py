@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from predictors import Predictor
 from predictors.compiled import compile_space
 from service.jobs.context import JobContext
@@ -28,6 +31,6 @@ def run(context: JobContext) -> None:
     context.patiently(lambda: _end(context, result))
 
 
-def _end(context: JobContext, result: dict[str, object]) -> None:
+def _end(context: JobContext, result: Mapping[str, Any]) -> None:
     with context.store.database.write() as session:
         context.finish(session, result)

@@ -54,7 +54,7 @@ FUSING: dict[str, Any] = {
 }  # fmt: skip
 
 
-def tested(compiled: CompiledSpace, predictor: Predictor, rows: np.ndarray[Any, Any]) -> None:
+def compare(compiled: CompiledSpace, predictor: Predictor, rows: np.ndarray[Any, Any]) -> None:
     told = compiled.predict(rows)
     for i, row in enumerate(rows.tolist()):
         full = predictor.predict(assemble(compiled.space, row))
@@ -69,7 +69,7 @@ def fusing(predictor: Predictor) -> CompiledSpace:
 def test_what_fuses_with_neighbours_is_priced_as_it_fuses(fusing: CompiledSpace, predictor: Predictor) -> None:
     assert fusing.mode == "chain" and fusing.report["states"] > 1
     every = np.array(list(product(*(range(n) for n in fusing.space.choices))))
-    tested(fusing, predictor, every[::13])
+    compare(fusing, predictor, every[::13])
 
 
 def test_a_plain_table_could_not_say_that(fusing: CompiledSpace) -> None:
@@ -99,7 +99,7 @@ def test_spaces_that_are_no_chains(predictor: Predictor, limits: Limits) -> None
     compiled = compile_space(predictor, space, limits=limits)
     assert compiled.mode == ("enumerated" if limits.encodings else "direct")
     assert compiled.errors is not None and compiled.errors.latency_max < 1e-5 and compiled.errors.memory_max < 1e-6
-    tested(compiled, predictor, draw_rows(space, 5, 7))
+    compare(compiled, predictor, draw_rows(space, 5, 7))
 
 
 def test_tables_of_layers_and_choices(predictor: Predictor) -> None:
