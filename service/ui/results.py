@@ -49,7 +49,7 @@ class Row:
     @property
     def batch(self) -> int:
         """Samples in a run, as the throughput says."""
-        return max(round(self.prediction["throughput_per_s"] * self.prediction["latency_ms"]["value"] / 1e3), 1)
+        return max(int(self.prediction["throughput_per_s"] * self.prediction["latency_ms"]["value"] / 1e3 + 0.5), 1)
 
     @property
     def outcome(self) -> Outcome | None:
