@@ -15,8 +15,9 @@ import pytest
 from graphs import Kernel, LoweringProfile
 from graphs.costs import flops
 from graphs.spaces import sample
-from lookup_tables import Measurement, Table
-from predictors import Predictor, TrainedPredictor, make_plan
+from lookup_tables import Measurement, Table, read_table, write_table
+from predictors import Predictor, TrainedPredictor, make_plan, train
+from predictors._boosting import ForestSettings
 from predictors.baseline import Baseline
 from predictors.composition import Composition
 from predictors.energy import FittedPower, PowerGuess
@@ -147,7 +148,9 @@ def test_drift_and_failures_do_not_count_as_power(world: Any, table: Table, know
     assert fitted(knowing, slow + broken)[0].weights == pytest.approx(fitted(knowing, rows)[0].weights)
 
 
-def test_predictions_say_fitted_and_add_up(world: Any, table: Table, trained: TrainedPredictor, tmp_path: Path) -> None:
+def test_predictions_say_fitted_and_add_up(
+    world: Any, table: Table, knowing: Any, trained: TrainedPredictor, tmp_path: Path
+) -> None:
     power, _ = fitted(knowing, meter(world, table))
     trained.predictor.fitted_power = power
     try:
@@ -166,6 +169,16 @@ def test_predictions_say_fitted_and_add_up(world: Any, table: Table, trained: Tr
     assert told.energy_mj.upper / told.energy_mj.value < 2.4  # a guess reaches further
     manifest = json.loads((tmp_path / "v/manifest.json").read_text())
     assert set(manifest["power"]["weights"]) == set(TERMS)
+
+
+def test_training_fits_power_where_a_table_has_energies(world: Any, table: Table, tmp_path: Path) -> None:
+    metered = read_table(write_table(tmp_path, table.target, meter(world, table), report=table.manifest.report))
+    trained = train(metered, settings=ForestSettings(members=2, rounds=15, depth=3))
+    report = trained.report["energy"]
+    assert trained.predictor.fitted_power is not None and report["windows"] == 72
+    assert report["power"]["unseen_families_mape"] < 0.5 * report["power"]["constant_mape"]
+    assert report["holdout"]["windows"] == 30
+    assert json.loads(json.dumps(report)) == report
 
 
 def test_without_windows_energy_stays_a_guess(trained: TrainedPredictor) -> None:
