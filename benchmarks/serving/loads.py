@@ -20,20 +20,29 @@ class Connection:
         parts = urlsplit(base_url)
         assert parts.hostname is not None
         self._http = http.client.HTTPConnection(parts.hostname, parts.port, timeout=120)
-        self._http.connect()
-        self._http.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._used_at = float("-inf")
+
+    def _renew(self) -> None:
+        """Connect again after a pause: the service closes connections that nobody uses."""
+        if time.monotonic() - self._used_at > 2.0:
+            self._http.close()
+            self._http.connect()
+            self._http.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def post(self, path: str, body: bytes, media_type: str) -> bytes:
+        self._renew()
         self._http.request("POST", path, body, {"Content-Type": media_type})
         return self._read()
 
     def get(self, path: str) -> bytes:
+        self._renew()
         self._http.request("GET", path)
         return self._read()
 
     def _read(self) -> bytes:
         response = self._http.getresponse()
         data = response.read()
+        self._used_at = time.monotonic()
         if response.status != 200:
             raise RuntimeError(f"{response.status}: {data[:300]!r}")
         return data
