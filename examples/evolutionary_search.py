@@ -59,7 +59,7 @@ def search(client: Client, target: str | None, population: int, generations: int
     result = minimize(MobileNetworks(client, target), algorithm, ("n_gen", generations), seed=seed)
     front = [
         {
-            "architecture": str(Architecture(tuple(map(int, genes)))), "proxy": round(-values[0], 3),
+            "architecture": str(Architecture(tuple(map(int, genes)))), "proxy": -values[0],
             "latency_ms": values[1], "energy_mj": values[2] or None,
         }
         for genes, values in zip(result.X.reshape(-1, len(GENES)), result.F.reshape(-1, 3).tolist(), strict=True)
