@@ -35,7 +35,6 @@ def test_an_evolutionary_search_finds_a_front(base_url: str, tmp_path: Path) -> 
     assert len(front) > 3
     assert not any(dominates(a, b) for a in front for b in front)
     assert any(dominates(a, b) for a in front for b in first)
-    assert not any(dominates(b, a) for a in front for b in first)
     assert "<svg" in file.read_text()
 
 
