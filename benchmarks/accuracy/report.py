@@ -62,8 +62,8 @@ def _header(runs: Sequence[Run]) -> str:
             f"{profile['counts']['contexts']:,}", _percent(report["noise_floor"]),
         ))  # fmt: skip
         machine = document["machine"]
-    facts = ", ".join(f"{key} {value}" for key, value in machine.items() if isinstance(value, str | int) and value)
-    lines += [f"Machine: {facts}.", ""]
+    facts = f"{machine['cpu_model']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['os']}"
+    lines += [f"Machine: {facts}{', virtual' if machine['virtualised'] else ''}.", "", ""]
     columns = ("run", "what", "date", "measuring", "measurements", "kernels", "networks", "noise floor of the profile")
     return "\n".join(lines) + _table(columns, rows)
 
