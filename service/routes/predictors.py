@@ -1,4 +1,4 @@
-"""Predictor versions, read-only."""
+"""Predictor versions: list them, look at one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def list_predictors(
     target: Annotated[str | None, Query(description="Id or alias of a target.", examples=[examples.TARGET_ID])] = None,
 ) -> PredictorList:
     """The versions of one target or of all, newest first."""
-    return PredictorList(predictors=[_describe(record, service) for record in service.store.predictors(target)])
+    return PredictorList(
+        predictors=[describe(record, _answers(record, service)) for record in service.store.predictors(target)]
+    )
 
 
 @router.get(
@@ -43,15 +45,20 @@ def get_predictor(
 ) -> Predictor:
     """A version with the report of its training: honest errors, noise floor, coverage."""
     record = service.store.predictor(version, target)
-    return _describe(record, service).model_copy(update={"report": dict(record.report)})
+    return describe(record, _answers(record, service)).model_copy(update={"report": dict(record.report)})
 
 
-def _describe(record: PredictorRecord, service: Service) -> Predictor:
-    promotion = service.engine.catalogue.snapshot().by_target.get(record.target_id)
+def describe(record: PredictorRecord, promoted: bool) -> Predictor:
+    """A predictor version without its report."""
     return Predictor(
         target=record.target_id,
         version=record.version,
         tables=list(record.tables),
-        promoted=promotion is not None and promotion.predictor.version == record.version,
+        promoted=promoted,
         created_at=timestamp(record.created_at),
     )
+
+
+def _answers(record: PredictorRecord, service: Service) -> bool:
+    promotion = service.engine.catalogue.snapshot().by_target.get(record.target_id)
+    return promotion is not None and promotion.predictor.version == record.version
