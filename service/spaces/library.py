@@ -87,8 +87,7 @@ class Library:
         Walker(space, batch_size=bound.batch_size, dims=bound.dims).walk((0,) * len(space.layers))  # can it be built?
         with self._database.write() as session:
             SearchSpaces(session).add(bound.record())
-        self._remember(bound.id, bound)
-        return bound
+        return self.find(bound.id)  # the same may have been sent before, in other words
 
     def find(self, name: str) -> BoundSpace:
         """A space by its id, or a ready one by its name.
