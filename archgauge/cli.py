@@ -25,6 +25,7 @@ COMMANDS = {
     "lowering": "Check our kernels against the runtime's.",
     "serve": "Serve predictions over HTTP.",
     "worker": "Carry out the service's jobs.",
+    "agent": "Measure on this device what a service asks for.",
     "train": "Train a predictor on tables that are there already.",
     "tables": "List, export and import lookup tables.",
     "predictors": "List and promote predictors.",

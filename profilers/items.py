@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from graphs.errors import GraphError
 from graphs.ir import Graph
 from graphs.kernels import Kernel
@@ -12,6 +15,7 @@ from lookup_tables.records import Measurement
 from profilers.bench import Bench
 from profilers.errors import MeasurementFailed
 from profilers.failures import common_record, failed
+from profilers.given import read_given
 from profilers.inputs import random_inputs
 from profilers.isolated import measure_alone
 from profilers.matching import executed_kernels
@@ -19,15 +23,21 @@ from profilers.network import measure_network
 from profilers.runtimes.base import Loading
 
 
-def measure_item(bench: Bench, item: PlanItem, repetition: int) -> list[Measurement]:
-    """All records of an item; one that says why where it could not be measured."""
+def measure_item(
+    bench: Bench, item: PlanItem, repetition: int, given: Mapping[str, Any] | None = None
+) -> list[Measurement]:
+    """All records of an item; one that says why where it could not be measured.
+
+    ``given`` is the JSON of a graph to measure in place of the one that family and seed make.
+    """
     common = common_record(item, repetition, bench.session)
     try:
-        graph = sample(item.family, item.seed)
+        graph = sample(item.family, item.seed) if given is None else read_given(given)
         if item.mode == "isolated":
             return measure_alone(bench, kernels_inside(bench, graph), common)
-        kernels = item.mode in ("in_network", "network+whole")
-        return measure_network(bench, graph, common, kernels=kernels, whole=item.mode != "in_network")
+        kernels = item.mode in ("in_network", "network+whole", "metered")
+        whole = item.mode != "in_network"
+        return measure_network(bench, graph, common, kernels=kernels, whole=whole, meter=item.mode == "metered")
     except MeasurementFailed as error:
         return [failed(common, error.kind, str(error))]
     except GraphError as error:

@@ -3,8 +3,8 @@
 Speaks NDJSON: requests on standard input, one answer each on what was standard output when it started (whatever a
 library prints goes to standard error). The first request is ``start``; the process ends when its input does.
 
-    {"do": "start", "target": {…}, "session": "…", "memory_limit": 2000000000 | null}
-    {"do": "item", "item": {…}, "repetition": 0}                      → {"records": […]}
+    {"do": "start", "target": {…}, "session": "…", "memory_limit": 2000000000 | null, "meter": "none"}
+    {"do": "item", "item": {…}, "repetition": 0, "graph": {…} | null} → {"records": […]}
     {"do": "model", "file": "…", "binding": {…}, "seconds": 2.0}      → {"model": {…}}
 
 A request that fails answers ``{"error": kind, "detail": text}``.
@@ -54,7 +54,7 @@ def _start(request: Mapping[str, Any], answers: IO[str]) -> Bench | None:
     try:
         if request.get("memory_limit"):
             _limit_memory(int(request["memory_limit"]))
-        bench = Bench(Target.from_json(request["target"]), request["session"])
+        bench = Bench(Target.from_json(request["target"]), request["session"], request.get("meter", "none"))
     except Exception as error:  # whatever it is, the parent must hear of it
         _reply(answers, {"error": getattr(error, "kind", "unsupported"), "detail": f"{type(error).__name__}: {error}"})
         return None
@@ -76,7 +76,7 @@ def _carry_out(duty: Callable[[Bench, Mapping[str, Any]], Answer], bench: Bench,
 def _item(bench: Bench, request: Mapping[str, Any]) -> Answer:
     from profilers.items import measure_item
 
-    records = measure_item(bench, PlanItem.from_json(request["item"]), int(request["repetition"]))
+    records = measure_item(bench, PlanItem.from_json(request["item"]), int(request["repetition"]), request.get("graph"))
     return {"records": [record.to_json() for record in records]}
 
 

@@ -23,6 +23,9 @@ PUBLIC = ("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/static"
 #: Browsers keep the key of who signed in here.
 COOKIE = "archgauge_key"
 
+#: The scope of an endpoint that finds out by itself who asks, because a one-time token in the body may say so.
+BY_ITSELF = "by itself"
+
 _ATTRIBUTE = "__archgauge_scope__"
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., object])
 
@@ -35,7 +38,12 @@ def requires(scope: str) -> Callable[[_Endpoint], _Endpoint]:
 
     def mark(endpoint: _Endpoint) -> _Endpoint:
         setattr(endpoint, _ATTRIBUTE, scope)
-        endpoint.__doc__ = f"{endpoint.__doc__}\n\nNeeds a key with the scope `{scope}`."
+        needs = (
+            "a one-time token, or a key with the scope `agent`"
+            if scope == BY_ITSELF
+            else f"a key with the scope `{scope}`"
+        )
+        endpoint.__doc__ = f"{endpoint.__doc__}\n\nNeeds {needs}."
         return endpoint
 
     return mark
@@ -61,6 +69,13 @@ async def authenticate(request: Request) -> None:
     """
     if is_public(request.url.path):
         return
+    scope = scope_of(request.scope.get("endpoint"))
+    if scope != BY_ITSELF:
+        await identify(request, scope)
+
+
+async def identify(request: Request, scope: str) -> Principal:
+    """Who asks, if they may; raises as `authenticate` does."""
     service: Service = request.app.state.service
     bearer = _bearer(request)
     principal = await service.keys.check(request.cookies.get(COOKIE) if bearer is None else bearer)
@@ -73,9 +88,9 @@ async def authenticate(request: Request) -> None:
             )
         principal = Principal(None)
     request.state.principal = principal
-    scope = scope_of(request.scope.get("endpoint"))
     if not principal.may(scope):
         raise Forbidden(f"the API key {principal.id} does not have the scope {scope!r}")
+    return principal
 
 
 def current_principal(request: Request) -> Principal:

@@ -8,9 +8,13 @@ ServiceError (Exception)
 │   ├── UnknownPrediction
 │   ├── UnknownSearchSpace
 │   ├── UnknownKey
-│   └── UnknownJob
+│   ├── UnknownJob
+│   ├── UnknownAgent
+│   ├── UnknownLease
+│   └── UnknownCampaign
 ├── NotAuthenticated            no API key, or none that is valid
 ├── Forbidden                   a key without the scope, or a service without keys asked from elsewhere
+├── KeysNeeded                  an enrolment token where there are no API keys
 ├── NoPredictor                 nothing was promoted yet: there is nobody to answer
 ├── NotPromotable               a predictor of an emulated target
 │   └── NothingBefore           no older predictor to go back to
@@ -18,6 +22,7 @@ ServiceError (Exception)
 ├── AliasInUse                  an alias that would hide a target's id
 ├── DamagedArtifact             a stored predictor does not agree with its checksum
 ├── StoreUnavailable            the shared store of versions does not answer
+├── StaleFence                  an agent's task is somebody else's by now, or not wanted any more
 ├── LeaseLost                   a job was cancelled or taken over while a worker was at it
 ├── InvalidRequest              a body that is not the JSON asked for; ``errors`` lists what is wrong
 │   └── MalformedJson           … not JSON at all
@@ -87,6 +92,18 @@ class UnknownJob(NotThere):
     """No job has that id."""
 
 
+class UnknownAgent(NotThere):
+    """No agent has that id, or that key."""
+
+
+class UnknownLease(NotThere):
+    """No lease has that id."""
+
+
+class UnknownCampaign(NotThere):
+    """No campaign has that id."""
+
+
 class NotAuthenticated(ServiceError):
     """Nobody knows who asks."""
 
@@ -95,6 +112,10 @@ class NotAuthenticated(ServiceError):
 
 class Forbidden(ServiceError):
     """Who asks may not."""
+
+
+class KeysNeeded(ServiceError):
+    """The first key would be an agent's, and lock everybody else out."""
 
 
 class NoPredictor(ServiceError):
@@ -123,6 +144,10 @@ class DamagedArtifact(ServiceError):
 
 class StoreUnavailable(ServiceError):
     """The store of versions that several machines share does not answer; it may later."""
+
+
+class StaleFence(ServiceError):
+    """Somebody else carries out the agent's task by now, or nobody wants it any more."""
 
 
 class LeaseLost(ServiceError):

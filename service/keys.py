@@ -48,7 +48,15 @@ class Principal:
 def create_key(
     database: Database, name: str, scopes: Iterable[str], lifetime: timedelta | None = None
 ) -> tuple[KeyRecord, str]:
-    """A new key and its token, which nobody can tell again later.
+    """A new key and its token, which nobody can tell again later. Raises as `new_key` does."""
+    record, token = new_key(name, scopes, lifetime)
+    with database.write() as session:
+        ApiKeys(session).add(record)
+    return record, token
+
+
+def new_key(name: str, scopes: Iterable[str], lifetime: timedelta | None = None) -> tuple[KeyRecord, str]:
+    """A key that is not in the database yet, and its token.
 
     Raises:
         InvalidRequest: no name, no scope or one that does not exist.
@@ -63,9 +71,7 @@ def create_key(
         raise InvalidRequest("; ".join(" ".join(pair) for pair in wrong), wrong)
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     now = datetime.now(UTC)
-    record = KeyRecord(key_id, name, chosen, _digest(key_id, secret), now, None if lifetime is None else now + lifetime)
-    with database.write() as session:
-        ApiKeys(session).add(record)
+    record = KeyRecord(key_id, name, chosen, digest(key_id, secret), now, None if lifetime is None else now + lifetime)
     return record, f"ag_{key_id}_{secret}"
 
 
@@ -121,7 +127,7 @@ class KeyRing:
             raise NotAuthenticated("this service wants an API key: send it as `Authorization: Bearer ag_…`")
         match = _TOKEN.fullmatch(token)
         record = keys.get(match[1]) if match else None
-        if match is None or record is None or not hmac.compare_digest(record.digest, _digest(match[1], match[2])):
+        if match is None or record is None or not hmac.compare_digest(record.digest, digest(match[1], match[2])):
             raise NotAuthenticated("the API key is not one of this service")
         if (state := state_of(record)) != "active":
             raise NotAuthenticated(f"the API key {record.id} is {state}")
@@ -134,5 +140,6 @@ class KeyRing:
                 self._read_at = time.monotonic()
 
 
-def _digest(key_id: str, secret: str) -> str:
+def digest(key_id: str, secret: str) -> str:
+    """What is kept of a secret."""
     return hashlib.blake2b(secret.encode(), key=key_id.encode(), digest_size=32).hexdigest()

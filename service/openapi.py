@@ -13,6 +13,14 @@ from pydantic.json_schema import models_json_schema
 
 from archgauge_client.wire import BatchAnswer, BatchRequest, PredictionRequest, Problem
 from archgauge_client.wire_admin import KeyRequest, PromotionRequest, TrainingRequest
+from archgauge_client.wire_agents import (
+    AgentRequest,
+    CampaignRequest,
+    EnrolmentRequest,
+    HeartbeatRequest,
+    LeaseRequest,
+    ResultChunk,
+)
 from archgauge_client.wire_spaces import RowsRequest, SearchSpaceRequest
 from service.auth import is_public
 from service.problems import MEDIA_TYPE
@@ -30,7 +38,7 @@ _STATUS_TEXT = {
     403: "The key does not have the scope that this needs",
     404: "Something asked for by name does not exist; `known` lists what does",
     408: "The body did not arrive in time",
-    409: "Nothing was profiled and promoted yet",
+    409: "Nothing was profiled and promoted yet; or the task or its name belongs to something else by now",
     413: "The body or the graph is too large",
     415: "The body's type or encoding is not accepted",
     422: "The request or the architecture is wrong; `errors`, `operators`, `dimension` or `tensor` say where",
@@ -110,6 +118,12 @@ def _complete(app: FastAPI) -> dict[str, Any]:
             (PromotionRequest, "validation"),
             (SearchSpaceRequest, "validation"),
             (RowsRequest, "validation"),
+            (EnrolmentRequest, "validation"),
+            (AgentRequest, "validation"),
+            (LeaseRequest, "validation"),
+            (HeartbeatRequest, "validation"),
+            (ResultChunk, "validation"),
+            (CampaignRequest, "validation"),
             (Problem, "serialization"),
         ],
         ref_template=_REFERENCE,

@@ -69,12 +69,11 @@ def _body(media_type: str, example: dict[str, Any]) -> Iterator[str]:
 
 
 def _command(method: str, path: str, media_type: str | None) -> str:
-    words = ["curl"]
-    if media_type is None:
-        words += [] if method == "get" else ["--request", method.upper()]
-    elif media_type == "application/json":
+    usual = "get" if media_type is None else "post"
+    words = ["curl"] if method == usual else ["curl", "--request", method.upper()]
+    if media_type == "application/json":
         words += ["--json", f"@{_FILES[media_type]}"]
-    else:
+    elif media_type is not None:
         words += ["--data-binary", f"@{_FILES[media_type]}", "--header", f"'Content-Type: {media_type}'"]
     return " ".join([*words, f'"$ARCHGAUGE{path}"'])
 

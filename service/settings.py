@@ -35,6 +35,8 @@ class Settings:
     #: A job whose worker says nothing for so long goes on with another one; and how often to look for jobs.
     job_lease_s: float = 15.0
     job_poll_s: float = 1.0
+    #: An agent that says nothing for so long loses its task.
+    lease_ttl_s: float = 60.0
     #: Answer everybody, from anywhere, as long as there are no API keys. Without, only this machine is answered then.
     allow_without_keys: bool = False
     #: A body may have this many bytes, and as many again after decompression.

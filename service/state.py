@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from service.agents.waiting import WaitingTargets
 from service.engine import PricingEngine
 from service.jobs import Supervisor
 from service.keys import KeyRing
@@ -39,6 +40,8 @@ class Service:
     stopping: StopSignal
     #: Places for batches.
     batches: asyncio.Semaphore
+    #: Which targets there is work for.
+    waiting: WaitingTargets
 
     @classmethod
     def start(cls, settings: Settings, metrics: Metrics | None = None) -> Service:
@@ -62,6 +65,7 @@ class Service:
             rates=Rates(),
             stopping=StopSignal(),
             batches=asyncio.Semaphore(settings.max_batches),
+            waiting=WaitingTargets(store.database),
         )
 
     async def close(self) -> None:

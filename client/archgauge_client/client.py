@@ -22,6 +22,7 @@ from archgauge_client._protocol import (
     table_parameters,
     table_path,
 )
+from archgauge_client.agents import Agents, Campaigns
 from archgauge_client.errors import ServiceUnreachable
 from archgauge_client.latency_table import LatencyTable
 from archgauge_client.retries import RETRIED, RetryPolicy
@@ -63,6 +64,9 @@ class Client:
         self._retries = retries
         #: Search spaces: compile them, price rows of choices.
         self.spaces = SearchSpaces(self)
+        #: Devices that measure, and what is to be measured.
+        self.agents = Agents(self)
+        self.campaigns = Campaigns(self)
 
     def predict(
         self,

@@ -71,9 +71,7 @@ class SearchSpaceArchitecture(_Request):
     ]
 
 
-Architecture = Annotated[
-    OnnxArchitecture | GraphArchitecture | SearchSpaceArchitecture, Field(discriminator="format")
-]
+Architecture = Annotated[OnnxArchitecture | GraphArchitecture | SearchSpaceArchitecture, Field(discriminator="format")]
 Detail = Literal["summary", "kernels"]
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from service.jobs import compiling, training
+from service.jobs import campaigning, compiling, training
 from service.jobs.context import JobContext
 
-RUN: Mapping[str, Callable[[JobContext], None]] = {"compile": compiling.run, "train": training.run}
+RUN: Mapping[str, Callable[[JobContext], None]] = {
+    "campaign": campaigning.run,
+    "compile": compiling.run,
+    "train": training.run,
+}

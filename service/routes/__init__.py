@@ -1,11 +1,14 @@
 """The endpoints, one subject per file."""
 
 from service.routes import (
+    agents,
     batches,
+    campaigns,
     docs,
     health,
     jobs,
     keys,
+    leases,
     lookup_tables,
     pages,
     pages_compare,
@@ -28,6 +31,9 @@ ROUTERS = (
     predictors.router,
     promotions.router,
     jobs.router,
+    agents.router,
+    leases.router,
+    campaigns.router,
     keys.router,
     health.router,
     docs.router,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Header, Path, Query
 from starlette.responses import StreamingResponse
 
@@ -18,16 +15,13 @@ from service.db import JobEvent, JobRecord, Jobs
 from service.errors import UnknownJob
 from service.logs import log
 from service.openapi import answer, problem_responses
+from service.routes._events import event_stream
 from service.routes.targets import timestamp
 from service.state import CurrentService, Service
 
 router = APIRouter(tags=["jobs"])
 
 FINAL = ("succeeded", "failed", "cancelled")
-#: Seconds between looks at the database, and after which a silent stream shows that it lives.
-_LOOK_EVERY_S = 0.25
-_SIGN_OF_LIFE_S = 15.0
-
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events until the job is over",
@@ -81,10 +75,12 @@ async def follow_job(
 
     Browsers' `EventSource` reconnects by itself. The stream ends with the job.
     """
-    await asyncio.to_thread(_read, service, job_id, last_event_id)  # refused before the stream begins
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    stream = _events(service, job_id, last_event_id)
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+    def read(after: int) -> tuple[bool, list[JobEvent]]:
+        job, events = _read(service, job_id, after)
+        return job.state in FINAL, events
+
+    return await event_stream(service, read, last_event_id)
 
 
 @router.post(
@@ -111,29 +107,6 @@ def describe(job: JobRecord) -> Job:
         words=job.words, result=dict(job.result), error=job.error, requested_by=job.requested_by,
         created_at=timestamp(job.created_at), started_at=_when(job.started_at), finished_at=_when(job.finished_at),
     )  # fmt: skip
-
-
-async def _events(service: Service, job_id: str, after: int) -> AsyncIterator[bytes]:
-    yield b"retry: 1000\n\n"
-    loop = asyncio.get_running_loop()
-    spoken_at = loop.time()
-    while not service.stopping.asked:
-        job, events = await asyncio.to_thread(_read, service, job_id, after)
-        for event in events:
-            after, spoken_at = event.id, loop.time()
-            yield _frame(event)
-        if job.state in FINAL:
-            return
-        if loop.time() - spoken_at > _SIGN_OF_LIFE_S:
-            spoken_at = loop.time()
-            yield b": still there\n\n"
-        await asyncio.sleep(_LOOK_EVERY_S)
-
-
-def _frame(event: JobEvent) -> bytes:
-    """An event as HTML's server-sent events write it; JSON has no line breaks."""
-    data = orjson.dumps({"at": timestamp(event.at), **event.data})
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, event.kind.encode(), data)
 
 
 def _read(service: Service, job_id: str, after: int) -> tuple[JobRecord, list[JobEvent]]:

@@ -15,7 +15,9 @@ import pytest
 
 import archgauge_client
 from graphs import read, write_json
-from service import examples, examples_spaces
+from service import examples, examples_agents, examples_spaces
+from service.campaigns.planning import tasks_of
+from service.db import Campaigns, Tasks
 from service.keys import create_key
 from service.openapi import to_3_0
 from service.server import in_background
@@ -31,6 +33,13 @@ def api(tmp_path_factory: pytest.TempPathFactory, fill: Callable[..., Path], tra
         second = store.register_predictor(trained, "example", [store.tables()[0].version])
         store.promote(second.version)
         _, token = create_key(store.database, "me", ["admin"])
+        store.register_target(examples_agents.TARGET)
+        with store.database.write() as session:  # enough to measure for every example
+            made = Campaigns(session).add(
+                examples_agents.TARGET.id, {"budget_s": 1e6, "rounds": 1, "name": "", "goal": "learn"}, "me"
+            )
+            Tasks(session).add(made.id, examples_agents.TARGET.id, 1, tasks_of([examples_agents.ITEM] * 40, 1, 1))
+            Campaigns(session).measure(made.id, 1)
     headers = {"authorization": f"Bearer {token}"}
     settings = Settings(data_dir=data_dir, embedded_worker=False, refresh_s=0.0)
     with in_background(settings) as url, httpx.Client(base_url=url, headers=headers, timeout=30.0) as client:
@@ -72,6 +81,9 @@ def real_path(api: httpx.Client, path: str) -> str:
         "version": lambda: _version(api, path),
         "job_id": lambda: _finished_job(api),
         "space": lambda: api.post("/v1/search-spaces", json={"space": examples_spaces.SPACE}).json()["id"],
+        "lease_id": lambda: _lease(api),
+        "chunk": lambda: "0",
+        "campaign_id": lambda: _cancelled_campaign(api),
         "key_id": lambda: api.post("/v1/keys", json={"name": "x"}).json()["id"],
     }
     for name in re.findall(r"\{(\w+)\}", path):
@@ -82,6 +94,18 @@ def real_path(api: httpx.Client, path: str) -> str:
 def _version(api: httpx.Client, path: str) -> str:
     kind = "lookup-tables" if "lookup-tables" in path else "predictors"
     return str(next(iter(api.get(f"/v1/{kind}").json().values()))[0]["version"])
+
+
+def _lease(api: httpx.Client) -> str:
+    api.post("/v1/agents", json=examples_agents.AGENT_REQUESTS["key"]["value"])
+    lease = api.post("/v1/leases", json=examples_agents.LEASE_REQUESTS["now"]["value"]).json()["lease"]
+    return str(lease["id"])
+
+
+def _cancelled_campaign(api: httpx.Client) -> str:
+    campaign_id = str(api.post("/v1/campaigns", json=examples_agents.CAMPAIGN_REQUESTS["kinds"]["value"]).json()["id"])
+    api.post(f"/v1/campaigns/{campaign_id}/cancel")
+    return campaign_id
 
 
 def _finished_job(api: httpx.Client) -> str:

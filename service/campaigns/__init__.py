@@ -1,0 +1,1 @@
+"""Campaigns: what is worth measuring next on a target, and what becomes of what was measured."""

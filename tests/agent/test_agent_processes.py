@@ -1,0 +1,172 @@
+"""Agents as processes against a real service: what they measure arrives once, whoever is killed."""
+
+from __future__ import annotations
+
+import json
+import random
+import stat
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archgauge_client import Client
+from archgauge_client.agents import Agents, Campaigns
+from archgauge_client.wire_agents import CampaignRequest
+from graphs import write_json
+from graphs.spaces import sample
+from lookup_tables import Target
+from service.db import Measurements, Tasks
+from service.keys import create_key
+from service.server import in_background
+from service.settings import Settings
+from service.store import Store
+
+Wait = Callable[[Callable[[], Any]], Any]
+AddCampaign = Callable[[Store, int, int], str]
+
+
+def settings(folder: Path, **more: Any) -> Settings:
+    return Settings(folder, embedded_worker=False, refresh_s=0.0, **more)
+
+
+def once_each(store: Store, campaign: str, target: Target, networks: int) -> None:
+    """Every network of a campaign was measured, and counts once."""
+    with store.database.read() as session:
+        records = Measurements(session).of([task.origin for task in Tasks(session).of(campaign)])
+        assert Tasks(session).count(campaign).keys() == {"done"}
+    assert Counter(m.context for m in records) == Counter(f"resnet:{seed}" for seed in range(networks))
+    assert all(m.ok and m.sentinel_us for m in records), [m.detail for m in records if not m.ok]
+
+
+def test_an_agent_enrols_measures_and_keeps_its_key(
+    tmp_path: Path, target: Target, start_agent: Callable[..., Any], add_campaign: AddCampaign, wait_for: Wait
+) -> None:
+    with Store.open(tmp_path / "state") as store:
+        _, admin = create_key(store.database, "me", ["admin"])
+        campaign = add_campaign(store, 3, 2)
+        with in_background(settings(tmp_path / "state")) as url, Client(url, api_key=admin) as client:
+            token = Agents(client).invite("board").token
+            agent = start_agent(url, "--token", token, "--once")
+            assert agent.process.wait(60) == 0, agent.log.read_text()
+            assert Campaigns(client).get(campaign).tasks.done == 1 and agent.left() == []
+            file = agent.home / "agent" / "agent.json"
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600 and json.loads(file.read_text())["key"]
+            agent.start()  # the token is used up, the key is not
+            assert agent.process.wait(60) == 0, agent.log.read_text()
+            (known,) = Agents(client).all()
+            assert (known.name, known.target) == ("board", target.id)
+        once_each(store, campaign, target, 3)
+
+
+def test_measuring_goes_on_without_a_server_and_arrives_later(
+    tmp_path: Path, target: Target, start_agent: Callable[..., Any], add_campaign: AddCampaign, wait_for: Wait
+) -> None:
+    with Store.open(tmp_path / "state") as store:
+        campaign = add_campaign(store, 6, 6)
+        with in_background(settings(tmp_path / "state")) as url:
+            agent = start_agent(url)
+            wait_for(lambda: any((folder / "spool.ndjson").exists() for folder in agent.left()))
+        wait_for(lambda: sum(len(f.read_bytes().splitlines()) for f in agent.home.rglob("spool.ndjson")) == 7)
+        agent.kill()
+        port = url.rpartition(":")[2]
+        with in_background(settings(tmp_path / "state"), port=int(port)):
+            agent.start()
+            wait_for(lambda: agent.left() == [])
+        once_each(store, campaign, target, 6)
+
+
+@pytest.mark.slow
+def test_agents_that_are_killed_lose_nothing(
+    tmp_path: Path, database_url: str, target: Target, start_agent: Callable[..., Any], add_campaign: AddCampaign,
+    wait_for: Wait,
+) -> None:  # fmt: skip
+    rng = random.Random(5)
+    with Store.open(tmp_path / "state", database_url) as store:
+        campaign = add_campaign(store, 12, 3)
+
+        def open_tasks() -> int:
+            with store.database.read() as session:
+                count = Tasks(session).count(campaign)
+            return count.get("queued", 0) + count.get("leased", 0)
+
+        with in_background(settings(tmp_path / "state", database_url=database_url, lease_ttl_s=8.0)) as url:
+            agents = [start_agent(url, name=name) for name in ("a", "b")]
+            for _ in range(6):
+                time.sleep(rng.uniform(0.3, 3.0))
+                victim = rng.choice(agents)
+                victim.kill()
+                victim.start()
+            wait_for(lambda: open_tasks() == 0)
+            wait_for(lambda: not any(agent.left() for agent in agents))
+        once_each(store, campaign, target, 12)
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_loses_nothing(
+    tmp_path: Path, target: Target, start_agent: Callable[..., Any], add_campaign: AddCampaign, wait_for: Wait
+) -> None:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "archgauge", "serve", "--port", str(port), "--data-dir", str(tmp_path / "state")]
+    rng = random.Random(6)
+    with Store.open(tmp_path / "state") as store:
+        campaign = add_campaign(store, 10, 3)
+        server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        agent = start_agent(f"http://127.0.0.1:{port}")
+        try:
+            for _ in range(3):
+                time.sleep(rng.uniform(3.0, 6.0))
+                server.kill()
+                server.wait()
+                time.sleep(rng.uniform(0.0, 1.5))
+                server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+            wait_for(lambda: measured(store, campaign) == 10 and agent.left() == [])
+        finally:
+            server.terminate()
+            server.wait(30)
+        once_each(store, campaign, target, 10)
+
+
+def measured(store: Store, campaign: str) -> int:
+    with store.database.read() as session:
+        return len(Measurements(session).of([task.origin for task in Tasks(session).of(campaign)]))
+
+
+@pytest.mark.slow
+def test_a_campaign_from_request_to_times(
+    tmp_path: Path, target: Target, start_agent: Callable[..., Any], wait_for: Wait
+) -> None:
+    """Finalists of a search come back as ground truth; one that cannot be measured says why."""
+    graph = write_json(sample("resnet", 3))
+    with in_background(Settings(tmp_path / "state", job_poll_s=0.1)) as url, Client(url) as client:
+        start_agent(url)
+        wait_for(lambda: Agents(client).all())
+        request = {"architectures": [{"format": "graph", "graph": graph}], "goal": "measure"}
+        made = Campaigns(client).start(CampaignRequest.model_validate(request))
+        done = wait_for(lambda: (c := Campaigns(client).get(made.id)).finished_at and c)
+        assert done.state == "succeeded", done
+        (measured,) = done.result["measured"]
+        assert measured["error"] is None and measured["latency_ms"]["median"] > 0
+
+
+@pytest.mark.slow
+def test_a_campaign_from_request_to_promotion(
+    tmp_path: Path, target: Target, start_agent: Callable[..., Any], wait_for: Wait
+) -> None:
+    with in_background(Settings(tmp_path / "state", job_poll_s=0.1)) as url, Client(url) as client:
+        agents = [start_agent(url, name=name) for name in ("a", "b")]
+        wait_for(lambda: len(Agents(client).all()) == 2)
+        made = Campaigns(client).start(CampaignRequest(budget_s=12.0, rounds=2, items_per_task=4))
+        done = wait_for(lambda: (c := Campaigns(client).get(made.id)).finished_at and c)
+        assert done.state == "succeeded", (done, [agent.log.read_text()[-500:] for agent in agents])
+        assert done.result["promoted"] and done.round == 2 and done.spent_s > 0
+        assert client.targets()[0].id == target.id

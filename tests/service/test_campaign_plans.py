@@ -1,0 +1,58 @@
+"""What a campaign measures: balanced without a subject, leaning towards it with one, nothing twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphs import Kernel, LoweringProfile, lower
+from graphs.spaces import sample
+from lookup_tables import PlanItem
+from service.campaigns.planning import Subject, plan_round, seed_of, tasks_of
+
+DOCUMENT: dict[str, Any] = {"budget_s": 20.0, "rounds": 2, "precisions": ["fp32"]}
+ID = "0192f1c6-1a2b-7c43-9a57-5b8f2a6f0c99"
+
+
+def plan(subject: Subject, known: tuple[str, ...] = ()) -> list[PlanItem]:
+    return plan_round(ID, DOCUMENT, LoweringProfile(), subject, None, known)
+
+
+def test_rounds_measure_nothing_twice() -> None:
+    first = plan(Subject())
+    second = plan(Subject(), tuple(item.key for item in first))
+    assert first and second and not {i.key for i in first} & {i.key for i in second}
+    assert {i.split for i in first} == {"train", "composition", "holdout"}
+    assert all(item.seed // 100_000 == seed_of(ID) for item in first)
+
+
+def share(items: list[PlanItem], kind: str) -> float:
+    """Of the networks to learn from, those with such a kernel."""
+    learning = [i for i in items if i.split == "train"]
+    return sum(kind in {k.kind for k in kernels(i)} for i in learning) / len(learning)
+
+
+def kernels(item: PlanItem) -> list[Kernel]:
+    return lower(sample(item.family, item.seed), LoweringProfile())
+
+
+def test_a_subject_draws_the_plan_towards_it() -> None:
+    without, about = plan(Subject()), plan(Subject(kinds=("Softmax",)))
+    assert share(about, "Softmax") > 1.5 * share(without, "Softmax")
+    assert {i.split for i in about} == {"train", "composition", "holdout"}
+
+
+def test_graphs_are_a_subject_too() -> None:
+    graphs = (sample("vit", 3),)
+    kinds = {kernel.kind for kernel in lower(graphs[0], LoweringProfile())}
+    about = plan(Subject(graphs=graphs))
+    covered = {k.kind for i in about for k in kernels(i)}
+    assert len(kinds & covered) > 0.7 * len(kinds)
+
+
+def test_tasks_repeat_at_the_end_what_is_measured_twice() -> None:
+    items = [PlanItem("a", 1, "whole_model", "composition", repeat=2), *(PlanItem("b", n) for n in range(5))]
+    tasks = tasks_of(items, 2, 1)
+    assert [(i["key"], i["repetition"]) for i in tasks[0]["items"]] == [(items[0].key, 0)]
+    assert [len(task["items"]) for task in tasks] == [1, 2, 2, 1, 1]
+    assert tasks[-1]["items"][0]["repetition"] == 1
+    assert [bool(task.get("needed")) for task in tasks] == [True, False, False, False, True]
