@@ -12,7 +12,7 @@ from profilers import protocol
 
 def common_record(item: PlanItem, repetition: int, session: str) -> Measurement:
     """What all records of an item share; it stands for a failure until something was measured."""
-    mode: Mode = "whole_model" if item.mode in ("network+whole", "metered") else item.mode
+    mode: Mode = "whole_model" if item.mode == "network+whole" or item.mode == "metered" else item.mode
     return Measurement(
         mode,
         error="crash",
