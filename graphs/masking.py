@@ -43,7 +43,7 @@ def hidden_share(value: Value) -> float:
     """
     if value.size == 0 or value.dtype.kind not in "fb":
         return 0.0
-    hides = ~value if value.dtype.kind == "b" else value <= HIDDEN
+    hides = np.logical_not(value) if value.dtype.kind == "b" else np.less_equal(value, HIDDEN)
     return rounded(float(np.count_nonzero(hides)) / value.size)
 
 

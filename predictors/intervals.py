@@ -110,7 +110,7 @@ def whole_sigma(time_us: Floats, sigma: Floats, correlation: float, floor: float
     if total <= 0.0:
         return floor
     parts = time_us / total * sigma
-    return float(sigma_of_sums(np.sum(parts), np.sum(parts**2), correlation, floor))
+    return float(sigma_of_sums(np.array(parts.sum()), np.array((parts**2).sum()), correlation, floor))
 
 
 def sigma_of_sums(linear: Floats, squares: Floats, correlation: float, floor: float) -> Floats:

@@ -33,5 +33,7 @@ def command(host: str, port: int, workers: int, data_dir: Path) -> None:
         raise CommandError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
     with listener:
         check_exposure(chosen, listener)
-        click.echo(f"ArchGauge answers on {url(listener)} (a dashboard; for programs: /docs); Ctrl-C stops it", err=True)
+        click.echo(
+            f"ArchGauge answers on {url(listener)} (a dashboard; for programs: /docs); Ctrl-C stops it", err=True
+        )
         serve(chosen, listener, workers)

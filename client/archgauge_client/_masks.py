@@ -7,6 +7,7 @@ product after it costs. It leaves the user as metadata of the tensor.
 from __future__ import annotations
 
 from struct import calcsize
+from typing import TypeAlias
 
 from archgauge_client._protobuf import Buffer, Field, encode_bytes
 
@@ -25,6 +26,9 @@ _FORMATS = {1: "f", 9: "?", 10: "H"}
 _LOOKED_AT = 1000
 
 
+Numbers: TypeAlias = "memoryview[float] | memoryview[int] | memoryview[bool]"
+
+
 def noted_masking(buffer: Buffer, raw: Field, dtype: int) -> bytes:
     """The field that notes which share of the tensor's raw data hides; empty for what is no mask.
 
@@ -34,7 +38,7 @@ def noted_masking(buffer: Buffer, raw: Field, dtype: int) -> bytes:
     size = raw.end - raw.start
     if letter is None or size == 0 or size % calcsize(letter):
         return b""
-    with memoryview(buffer) as whole, whole[raw.start : raw.end] as data, data.cast(letter) as numbers:
+    with memoryview(buffer) as whole, whole[raw.start : raw.end] as data, _cast(data, letter) as numbers:
         with numbers[:: max(1, len(numbers) // _LOOKED_AT | 1)] as some:
             if not _hidden(some, letter):
                 return b""
@@ -42,7 +46,13 @@ def noted_masking(buffer: Buffer, raw: Field, dtype: int) -> bytes:
     return encode_bytes(16, encode_bytes(1, KEY) + encode_bytes(2, f"{share:.4f}".encode()))
 
 
-def _hidden(numbers: memoryview, letter: str) -> int:
+def _cast(data: memoryview, letter: str) -> Numbers:
+    if letter == "f":
+        return data.cast("f")
+    return data.cast("H") if letter == "H" else data.cast("?")
+
+
+def _hidden(numbers: Numbers, letter: str) -> int:
     if letter == "?":
         return sum(not number for number in numbers)
     if letter == "H":

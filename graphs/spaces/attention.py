@@ -119,7 +119,7 @@ def _torn_share(windows: int) -> float:
     """Of a square of windows those in the last row and column hold pixels that a shift tore apart: half of the scores
     there are hidden, and three quarters in the corner.
     """
-    side = max(1, round(windows**0.5))
+    side: int = max(1, round(float(windows) ** 0.5))
     return ((side - 1) + 0.75) / windows
 
 
