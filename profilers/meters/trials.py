@@ -30,6 +30,9 @@ _NORMAL = 1.96
 #: what working adds; and of the checking channel.
 _NOTED_ERROR, _NOTED_IDLE, _NOTED_CHECK = 0.01, 0.1, 0.1
 
+#: Working adds at least this share of the power, when it is what changes are compared with.
+_LEAST_ADDED = 0.01
+
 #: (begin, end) on the monotonic clock.
 Span = tuple[float, float]
 
@@ -126,6 +129,8 @@ def summarise(
         notes[f"the meter's resolution allows an error of {error:.1%}"] = None
     if change > _NOTED_IDLE:
         notes[f"idle power changed by {change:.0%} of what working adds"] = None
+    if fmean(net) <= (half_width(net) or 0.0):
+        notes["work is not told from idle: the net energy may be none"] = None
     if check is not None and abs(check) > _NOTED_CHECK:
         notes[f"polled power says {check:+.0%}"] = None
     return EnergyMeasurement(
@@ -169,7 +174,7 @@ def _of_trial(channels: Sequence[Channel], curves: Sequence[Curve], trial: Trial
         runs.append(mine)
         seconds.append(work.seconds)
     mean = fmean(runs)
-    change = abs(change_w) / max(work_w - idle_w, 1e-9)
+    change = abs(change_w) / max(work_w - idle_w, _LEAST_ADDED * work_w, 1e-9)
     told = [watts for watts in checked if watts is not None]
     return _Result(
         gross * mean, net * mean, idle_w, work_w, mean, fmean(seconds), error, change,

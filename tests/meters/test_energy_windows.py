@@ -207,6 +207,15 @@ def test_idle_that_changes_is_named(day: Any) -> None:
     assert any("idle power changed" in note for note in found.notes)
 
 
+def test_work_that_adds_nothing_is_not_told_from_idle(make_day: Any) -> None:
+    day = make_day(idle_w=20.0, work_w=20.0)
+    found = energy([replace(COUNTER, range_j=None)], day.counter(), day)
+    assert found.gross_mj == pytest.approx(day.gross_mj, rel=0.01)
+    assert found.net_mj == pytest.approx(0.0, abs=0.01 * found.gross_mj)
+    assert "work is not told from idle: the net energy may be none" in found.notes
+    assert not any("changed" in note for note in found.notes)
+
+
 def test_polled_power_checks_the_counter(long_day: Any) -> None:
     day = long_day
     counters = day.counter(every_s=0.02)
