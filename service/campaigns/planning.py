@@ -27,6 +27,8 @@ _CHOICE, _MOST_CANDIDATES = 4, 600
 #: More than a device measures in a second: a round must not run out of networks before its time is over.
 _ITEMS_PER_SECOND = 3
 _FEWEST_ITEMS, _MOST_ITEMS = 12, 4000
+#: One network is measured repeatedly, for the noise floor, for so much of a campaign's budget.
+_SECONDS_PER_REPEATED, _MOST_REPEATED = 30.0, 16
 #: What a kind is worth that the subject does not have.
 _OTHER_KINDS = 0.02
 #: Architectures of a search space that stand for all.
@@ -65,13 +67,16 @@ def plan_round(
     plan = make_plan(seed_of(campaign_id), max(document["budget_s"], 60.0) * _CHOICE, document["precisions"])
     taken = set(known)
     fresh = [item for item in plan if item.key not in taken]
+    often = 0 if taken else int(np.clip(document["budget_s"] / _SECONDS_PER_REPEATED, 1, _MOST_REPEATED))
+    repeated = [item for item in fresh if item.repeat > 1][:often]
+    once = [item for item in fresh if item.repeat == 1]
     if not subject and predictor is None:
-        return fresh[:count]
-    training = [item for item in fresh if item.split == "train" and item.mode == "in_network"]
-    others = [item for item in fresh if item.split != "train"]
+        return [*repeated, *once[:count]]
+    training = [item for item in once if item.split == "train" and item.mode == "in_network"]
+    others = [item for item in once if item.split != "train"]
     wanted = max(1, round(count * 0.7))
     chosen = _choose(training[: min(_CHOICE * wanted, _MOST_CANDIDATES)], wanted, profile, subject, predictor)
-    return list(_woven(chosen, others[: max(count - len(chosen), 4)]))
+    return [*repeated, *_woven(chosen, others[: max(count - len(chosen), 4)])]
 
 
 def tasks_of(items: Sequence[PlanItem], per_task: int, protocol: int) -> list[dict[str, Any]]:

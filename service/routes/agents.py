@@ -11,6 +11,7 @@ from service import examples_agents as examples
 from service.agents.enrolling import add_enrolment, enrol_with_key, enrol_with_token, read_target
 from service.auth import BY_ITSELF, CurrentPrincipal, identify, requires
 from service.db import AgentRecord, Agents
+from service.errors import InvalidRequest
 from service.logs import log
 from service.openapi import answer, body, problem_responses
 from service.routes._bodies import read_model
@@ -63,7 +64,11 @@ async def enrolment(request: Request, service: CurrentService, principal: Curren
 @requires(BY_ITSELF)
 async def enrol(request: Request, service: CurrentService) -> NewAgent:
     """Against a one-time token a device gets a key of its own, which may measure and nothing else."""
-    wanted = await read_model(request, AgentRequest, service.settings.request_time_limit_s)
+    try:
+        wanted = await read_model(request, AgentRequest, service.settings.request_time_limit_s)
+    except InvalidRequest:
+        await identify(request, "agent")  # who has neither token nor key is told that first
+        raise
     database, token = service.store.database, None
     if wanted.token is None:
         principal = await identify(request, "agent")

@@ -165,7 +165,7 @@ def test_a_campaign_from_request_to_promotion(
     with in_background(Settings(tmp_path / "state", job_poll_s=0.1)) as url, Client(url) as client:
         agents = [start_agent(url, name=name) for name in ("a", "b")]
         wait_for(lambda: len(Agents(client).all()) == 2)
-        made = Campaigns(client).start(CampaignRequest(budget_s=12.0, rounds=2, items_per_task=4))
+        made = Campaigns(client).start(CampaignRequest(budget_s=24.0, rounds=2, items_per_task=2))
         done = wait_for(lambda: (c := Campaigns(client).get(made.id)).finished_at and c)
         assert done.state == "succeeded", (done, [agent.log.read_text()[-500:] for agent in agents])
         assert done.result["promoted"] and done.round == 2 and done.spent_s > 0
