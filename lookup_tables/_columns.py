@@ -22,6 +22,7 @@ _TYPES: dict[str, pa.DataType] = {
     "session": _TEXT, "protocol": pa.int16(), "settled": pa.bool_(), "drift": pa.float64(),
     "sentinel_us": pa.float64(), "error": _TEXT, "detail": _TEXT, "perturbation": _TEXT, "started_at": pa.float64(),
     "energy_mj": pa.float64(), "energy_gross_mj": pa.float64(), "energy_half_width_mj": pa.float64(),
+    "energy_run_us": pa.float64(),
     "energy_method": _TEXT, "energy_scope": _TEXT, "peak_memory_bytes": pa.int64(), "split": _TEXT,
     "kernels": pa.int32(), "repetition": pa.int16(),
 }  # fmt: skip

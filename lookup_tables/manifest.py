@@ -24,7 +24,7 @@ UNITS: dict[str, str] = {
     "latency_us": "microseconds", "p10_us": "microseconds", "p90_us": "microseconds", "mad_us": "microseconds",
     "blocks_us": "microseconds", "drift": "ratio", "sentinel_us": "microseconds",
     "started_at": "seconds since 1970-01-01 UTC", "energy_mj": "millijoules", "energy_gross_mj": "millijoules",
-    "energy_half_width_mj": "millijoules", "peak_memory_bytes": "bytes",
+    "energy_half_width_mj": "millijoules", "energy_run_us": "microseconds", "peak_memory_bytes": "bytes",
 }  # fmt: skip
 
 _VERSION = re.compile(r"v(\d{4,})-[0-9a-f]{8}")

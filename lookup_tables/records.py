@@ -78,6 +78,8 @@ class Measurement:
     #: The same with idle, and the half-width of the net energy's 95 % interval over trials.
     energy_gross_mj: float | None = None
     energy_half_width_mj: float | None = None
+    #: Time of a run while energy was metered, as it was: power is energy over this.
+    energy_run_us: float | None = None
     #: How it was metered (``counter``, ``meter``) and what (``package``, ``board`` …): what differs here never mixes.
     energy_method: str | None = None
     energy_scope: str | None = None

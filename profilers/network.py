@@ -65,6 +65,7 @@ def _with_energy(record: Measurement, bench: Bench, session: Session) -> Measure
     return replace(
         record, energy_mj=energy["net_mj"], energy_gross_mj=energy["gross_mj"], energy_method=energy["method"],
         energy_half_width_mj=energy["net_half_width_mj"], energy_scope=energy["scope"],
+        energy_run_us=1e3 * energy["run_ms"],
     )  # fmt: skip
 
 

@@ -119,8 +119,8 @@ def _window(predictor: Predictor, m: Measurement, network: NetworkTimes | None) 
         for ms, e, k in zip(added_ms.tolist(), estimates, kernels, strict=True)
     ]
     overhead_ms = composition.overhead_us(len(kernels)) / 1e3
-    # Energy was used while the machine was as fast as it was, so that power goes with the time before correction.
-    ran_ms = m.latency_us * m.drift / 1e3
+    # Energy was used while the machine was as fast as it was, so that power goes with the time meanwhile, uncorrected.
+    ran_ms = (m.energy_run_us or m.latency_us * m.drift) / 1e3
     return Window(
         m.context, m.split, m.energy_mj, m.energy_mj / ran_ms, (m.energy_gross_mj - m.energy_mj) / ran_ms,
         np.append(added_ms, overhead_ms), np.array([*rows, terms_of(overhead_ms, 0.0, None, 0.0, peak)]),

@@ -112,5 +112,5 @@ def test_records_need_no_arrow() -> None:
 def test_tables_from_before_energy_had_a_method_are_read(measurements: list[Measurement]) -> None:
     from lookup_tables._columns import from_arrow, to_arrow
 
-    old = to_arrow(measurements).drop_columns(["energy_gross_mj", "energy_half_width_mj", "energy_method"])
+    old = to_arrow(measurements).drop_columns(["energy_gross_mj", "energy_half_width_mj", "energy_run_us"])
     assert from_arrow(old) == measurements

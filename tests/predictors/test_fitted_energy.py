@@ -144,6 +144,14 @@ def test_drift_and_failures_do_not_count_as_power(world: Any, table: Table, know
         replace(m, drift=1.2, energy_mj=1.2 * m.energy_mj, energy_gross_mj=1.2 * (m.energy_gross_mj or 0.0))
         for m in rows
     ]  # fmt: skip
+    # The same in another way: what was metered took half as long again as what was timed.
+    apart = [
+        m if m.energy_mj is None else
+        replace(m, energy_run_us=1.5 * (m.latency_us or 0.0), energy_mj=1.5 * m.energy_mj,
+                energy_gross_mj=1.5 * (m.energy_gross_mj or 0.0))
+        for m in rows
+    ]  # fmt: skip
+    assert fitted(knowing, apart)[0].weights == pytest.approx(fitted(knowing, rows)[0].weights)
     broken = [replace(m, error="throttled", energy_mj=1e9) for m in rows if m.energy_mj is not None][:5]
     assert fitted(knowing, slow + broken)[0].weights == pytest.approx(fitted(knowing, rows)[0].weights)
 
