@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from graphs.lowering.profile import LoweringProfile
+from graphs.lowering_profile import LoweringProfile
 from lookup_tables.errors import InvalidRecord
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from lookup_tables.targets import DeviceFingerprint, Target
 from profilers.meters import meters_here
-from profilers.runtimes import make_runtime
 
 _CPUINFO = Path("/proc/cpuinfo")
 _CPU = Path("/sys/devices/system/cpu/cpu0")
@@ -58,6 +57,8 @@ def local_target(
         RuntimeNotInstalled: its library is missing.
         ValueError: fewer than one thread, or more than this process may use processors.
     """
+    from profilers.runtimes import make_runtime  # needs numpy, which an agent that only looks does without
+
     device, usable = fingerprint(), usable_cores()
     if not 1 <= threads <= usable:
         raise ValueError(f"{threads} threads are not possible; this process may use 1 to {usable}")

@@ -138,7 +138,7 @@ def test_a_given_graph_is_measured(tmp_path: Path, target: Target) -> None:
 def test_an_agent_loads_neither_a_runtime_nor_a_server() -> None:
     code = (
         "import sys, profilers.agent, archgauge.commands.agent;"
-        "heavy = {'fastapi', 'sqlalchemy', 'xgboost', 'sklearn', 'scipy', 'pyarrow', 'onnx', 'onnxruntime'};"
+        "heavy = {'fastapi', 'sqlalchemy', 'xgboost', 'sklearn', 'scipy', 'pyarrow', 'onnx', 'onnxruntime', 'numpy'};"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
