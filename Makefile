@@ -45,6 +45,8 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks.serving
 	@$(BIN)/python -m benchmarks.inserting
 	@$(BIN)/python -m benchmarks.search_spaces
+	@$(BIN)/python -m benchmarks.agents kill --kills 40
+	@$(BIN)/python -m benchmarks.agents crowd --agents 200 --seconds 30
 
 accuracy: $(READY)
 	@$(BIN)/python -m benchmarks.accuracy run build/accuracy

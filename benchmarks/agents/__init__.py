@@ -1,0 +1,1 @@
+"""Agents under stress: killed at random moments, and a thousand at once."""
