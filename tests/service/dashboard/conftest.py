@@ -61,9 +61,12 @@ def dashboard(dashboard_dir: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """An installed Chromium, else Playwright's own download, else Debian's package; fails with advice."""
+    """An installed Chromium, else Playwright's own download, else Debian's package; fails with advice.
+
+    Not for the whole session: Playwright keeps an event loop running, in which other tests could not start their own.
+    """
     with sync_playwright() as playwright:
         browser = _launch(playwright)
         yield browser
