@@ -45,6 +45,9 @@ _FAMILIES: dict[str, tuple[float, float]] = {
     "recurrent": (0.02, 0.4), "decoding": (0.05, 0.8), "nasbench201": (0.2, 0.5), "cells": (0.1, 0.5),
 }  # fmt: skip
 
+#: What can be asked for.
+PRECISIONS = frozenset(family.precision for family in FAMILIES.values())
+
 #: Quantised families beside the others.
 _INT8_WEIGHT = 0.6
 
@@ -59,16 +62,16 @@ def make_plan(
 ) -> Plan:
     """A plan for ``budget_s`` seconds of measuring, with more items than fit.
 
-    Plans of different seeds share no network. ``precisions`` are ``fp32`` and ``int8``; families and groups named in
+    Plans of different seeds share no network. ``precisions`` are some of `PRECISIONS`; families and groups named in
     ``without`` are left out, so that they can serve as a test.
 
     Raises ValueError for a budget of nothing, an unknown precision, or when no family is left.
     """
     if not budget_s > 0:
         raise ValueError(f"a plan needs a budget above zero, not {budget_s} seconds")
-    unknown = sorted(set(precisions) - {"fp32", "int8"})
+    unknown = sorted(set(precisions) - PRECISIONS)
     if unknown or not precisions:
-        raise ValueError(f"precisions are fp32 and int8, not {', '.join(unknown) or 'none'}")
+        raise ValueError(f"precisions are {', '.join(sorted(PRECISIONS))}, not {', '.join(unknown) or 'none'}")
     families = [f for f in FAMILIES.values() if f.precision in precisions and not {f.name, f.group} & set(without)]
     diverse, whole = ([f for f in families if f.whole is repeated] for repeated in (False, True))
     if not diverse or not whole:

@@ -8,7 +8,7 @@ import click
 
 from archgauge import options
 
-PRECISIONS = ("fp32", "int8")
+PRECISIONS = ("fp32", "int8", "fp16")
 
 
 def _precisions(text: str) -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def _precisions(text: str) -> tuple[str, ...]:
 )  # fmt: skip
 @click.option(
     "--precision", "precisions", type=_precisions, default="fp32", show_default=True, metavar="LIST",
-    help="What to measure: fp32, int8 or both, separated by commas.",
+    help="What to measure: fp32, int8, fp16 or several, separated by commas.",
 )  # fmt: skip
 @click.option("--name", metavar="ALIAS", help="A name for this target, beside its id.")
 @options.meter

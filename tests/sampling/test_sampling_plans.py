@@ -68,7 +68,8 @@ def test_precisions() -> None:
     both = make_plan(0, 600.0, ("fp32", "int8"))
     share = np.mean([FAMILIES[item.family].precision == "int8" for item in both])
     assert 0.1 < share < 0.5
-    assert {FAMILIES[item.family].precision for item in make_plan(0, 60.0, ("int8",))} == {"int8"}
+    for one in ("int8", "fp16"):
+        assert {FAMILIES[item.family].precision for item in make_plan(0, 60.0, (one,))} == {one}
 
 
 def test_families_and_groups_can_be_left_out() -> None:
