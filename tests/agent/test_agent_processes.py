@@ -88,23 +88,23 @@ def test_agents_that_are_killed_lose_nothing(
 ) -> None:  # fmt: skip
     rng = random.Random(5)
     with Store.open(tmp_path / "state", database_url) as store:
-        campaign = add_campaign(store, 12, 3)
+        campaign = add_campaign(store, 6, 2)
 
         def open_tasks() -> int:
             with store.database.read() as session:
                 count = Tasks(session).count(campaign)
             return count.get("queued", 0) + count.get("leased", 0)
 
-        with in_background(settings(tmp_path / "state", database_url=database_url, lease_ttl_s=8.0)) as url:
+        with in_background(settings(tmp_path / "state", database_url=database_url, lease_ttl_s=4.0)) as url:
             agents = [start_agent(url, name=name) for name in ("a", "b")]
-            for _ in range(6):
+            for _ in range(3):
                 time.sleep(rng.uniform(0.3, 3.0))
                 victim = rng.choice(agents)
                 victim.kill()
                 victim.start()
             wait_for(lambda: open_tasks() == 0)
             wait_for(lambda: not any(agent.left() for agent in agents))
-        once_each(store, campaign, target, 12)
+        once_each(store, campaign, target, 6)
 
 
 @pytest.mark.slow
@@ -119,21 +119,21 @@ def test_a_server_that_is_killed_loses_nothing(
     command = [sys.executable, "-m", "archgauge", "serve", "--port", str(port), "--data-dir", str(tmp_path / "state")]
     rng = random.Random(6)
     with Store.open(tmp_path / "state") as store:
-        campaign = add_campaign(store, 10, 3)
+        campaign = add_campaign(store, 6, 3)
         server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         agent = start_agent(f"http://127.0.0.1:{port}")
         try:
-            for _ in range(3):
-                time.sleep(rng.uniform(3.0, 6.0))
+            for _ in range(2):
+                time.sleep(rng.uniform(2.0, 4.0))
                 server.kill()
                 server.wait()
                 time.sleep(rng.uniform(0.0, 1.5))
                 server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-            wait_for(lambda: measured(store, campaign) == 10 and agent.left() == [])
+            wait_for(lambda: measured(store, campaign) == 6 and agent.left() == [])
         finally:
             server.terminate()
             server.wait(30)
-        once_each(store, campaign, target, 10)
+        once_each(store, campaign, target, 6)
 
 
 def measured(store: Store, campaign: str) -> int:
