@@ -24,6 +24,7 @@ from graphs.spaces import sample
 from lookup_tables import DeviceFingerprint, Measurement, Table, Target, read_table, write_table
 from predictors import train
 from predictors._boosting import ForestSettings
+from service.db import Database, upgrade
 from service.server import in_background
 from service.settings import Settings
 from service.store import Store
@@ -55,6 +56,15 @@ def measure(family: str, seed: int, split: Any) -> list[Measurement]:
                         blocks_us=(t,), context=context, split=split, kernels=len(kernels), repetition=repetition)
         )  # fmt: skip
     return rows
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An empty database with all tables: SQLite, then PostgreSQL."""
+    database = Database(database_url)
+    upgrade(database)
+    yield database
+    database.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -20,20 +19,11 @@ from service.db import (
     TargetRecord,
     Versions,
     sqlite_url,
-    upgrade,
 )
 from service.errors import DatabaseUnavailable
 from service.ids import new_id
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    upgrade(database)
-    yield database
-    database.close()
 
 
 def prediction(number: int = 0, answer: bytes = b"{}") -> PredictionRecord:

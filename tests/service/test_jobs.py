@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from service.db import Database, JobRecord, Jobs, upgrade
+from service.db import Database, JobRecord, Jobs
 from service.db.jobs import MAX_CRASHES
 from service.errors import LeaseLost
 from service.jobs.context import JobContext
@@ -18,14 +18,6 @@ from service.settings import Settings
 from service.store import Store
 
 T = TypeVar("T")
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    upgrade(database)
-    yield database
-    database.close()
 
 
 def do(database: Database, work: Callable[[Jobs], T]) -> T:

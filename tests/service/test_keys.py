@@ -15,7 +15,7 @@ import pytest
 
 from archgauge_client.wire_admin import NewKey
 from service.auth import COOKIE, is_loopback, is_public
-from service.db import Database, upgrade
+from service.db import Database
 from service.errors import Forbidden, InvalidRequest, UnknownKey
 from service.keys import create_key, list_keys, revoke_key, state_of
 from service.logs import JsonFormatter
@@ -49,14 +49,6 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         tokens = {scope: create_key(store.database, scope, [scope])[1] for scope in ("predict", "agent", "admin")}
         with in_background(Settings(data_dir=folder, refresh_s=0.0)) as url:
             yield Guarded(url, store.database, tokens)
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    upgrade(database)
-    yield database
-    database.close()
 
 
 def test_a_key_is_stored_without_its_secret(database: Database) -> None:

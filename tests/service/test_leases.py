@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -24,7 +24,6 @@ from service.db import (
     TargetRecord,
     Tasks,
     Versions,
-    upgrade,
 )
 from service.db.tasks import MAX_DEVICES, MAX_LOSSES
 
@@ -33,14 +32,11 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    upgrade(database)
+def database(database: Database) -> Database:
     with database.write() as session:
         for name in ("t", "u"):
             Versions(session).add_target(TargetRecord(name, {}, False, NOW))
-    yield database
-    database.close()
+    return database
 
 
 def do(database: Database, work: Callable[[Session], T]) -> T:

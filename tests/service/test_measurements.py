@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ import pytest
 from graphs import LoweringProfile, lower
 from graphs.spaces import sample
 from lookup_tables import Measurement
-from service.db import ChunkRecord, Database, Measurements, TargetRecord, Versions, upgrade
+from service.db import ChunkRecord, Database, Measurements, TargetRecord, Versions
 from service.errors import ContentConflict
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -20,13 +19,10 @@ CHUNK = ChunkRecord("t", "lease-1", 0, "a" * 64, NOW)
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    upgrade(database)
+def database(database: Database) -> Database:
     with database.write() as session:
         Versions(session).add_target(TargetRecord("t", {}, False, NOW))
-    yield database
-    database.close()
+    return database
 
 
 @pytest.fixture(scope="module")
