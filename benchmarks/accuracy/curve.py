@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy import nn_meter
+from benchmarks.accuracy.contexts import family_and_seed
 from lookup_tables import Measurement, PlanItem, Table
 from predictors import Predictor, train
 from predictors.composition import fit
@@ -89,7 +90,7 @@ class _Pool:
                 disagreement.append(estimate.sigma)
                 time_us.append(estimate.time_us)
         share = np.bincount(kind, time_us) / np.sum(time_us)
-        items = [PlanItem(*_named(name)) for name in rest]
+        items = [PlanItem(*family_and_seed(name)) for name in rest]
         cost = np.array([self.cost[name] for name in rest])
         chosen = next_round(
             items, np.array(network), np.array(kind), np.array(disagreement), share, cost, count=len(rest)
@@ -141,8 +142,3 @@ def _costs(started: dict[str, float]) -> dict[str, float]:
     gaps = np.diff(times, append=times[-1] + 1.0)
     usual = float(np.median(gaps))
     return {name: float(gap) if gap < 60.0 else usual for name, gap in zip(started, gaps.tolist(), strict=True)}
-
-
-def _named(context: str) -> tuple[str, int]:
-    family, _, seed = context.rpartition(":")
-    return family, int(seed)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.accuracy.contexts import family_and_seed
 from lookup_tables import Measurement, PlanItem, Table
 from profilers import carry_out
 
@@ -22,7 +23,7 @@ def repeat(table: Table, reference_us: float | None) -> dict[str, Any]:
     inside = {m.context for m in table.measurements if m.mode == "in_network" and m.ok}
     candidates = sorted(context for context in begun if context in inside and begun[context].repetition == 0)
     chosen = [candidates[i] for i in np.random.default_rng(0).permutation(len(candidates))[:WHOLES]]
-    items = [PlanItem(*_named(context), "network+whole", begun[context].split) for context in chosen]
+    items = [PlanItem(*family_and_seed(context), "network+whole", begun[context].split) for context in chosen]
     with tempfile.TemporaryDirectory() as folder:
         again = carry_out(items, table.target, Path(folder) / "spool", 600.0, reference_us=reference_us)
     first = _labels(table.measurements, set(chosen))
@@ -59,8 +60,3 @@ def _differences(first: dict[_Key, float], second: dict[_Key, float], chosen: An
         "p90": float(np.quantile(relative, 0.9)),
         "by_time": float(np.average(relative, weights=pairs[:, 0])),
     }  # fmt: skip
-
-
-def _named(context: str) -> tuple[str, int]:
-    family, _, seed = context.rpartition(":")
-    return family, int(seed)
