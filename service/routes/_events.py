@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 import orjson
 from starlette.responses import StreamingResponse
@@ -18,6 +19,16 @@ _SIGN_OF_LIFE_S = 15.0
 
 #: Whether it is over, and what happened since an event.
 Read = Callable[[int], tuple[bool, Sequence[JobEvent]]]
+
+
+def event_stream_answer(what: str, example: str) -> dict[int | str, dict[str, Any]]:
+    """How an endpoint with a stream about ``what`` describes its answer."""
+    return {
+        200: {
+            "description": f"Server-sent events until the {what} is over",
+            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": example}},
+        }
+    }
 
 
 async def event_stream(service: Service, read: Read, after: int) -> StreamingResponse:

@@ -19,18 +19,12 @@ from service.errors import UnknownCampaign
 from service.logs import log
 from service.openapi import answer, body, problem_responses
 from service.routes._bodies import read_model
-from service.routes._events import event_stream
+from service.routes._events import event_stream, event_stream_answer
 from service.routes.targets import timestamp
 from service.state import CurrentService, Service
 
 router = APIRouter(tags=["campaigns"])
 
-_STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "Server-sent events until the campaign is over",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": examples.EVENT_STREAM}},
-    }
-}
 
 CampaignId = Annotated[str, Path(examples=[examples.CAMPAIGN["id"]])]
 
@@ -87,7 +81,7 @@ def get_campaign(campaign_id: CampaignId, service: CurrentService) -> Campaign:
     summary="Follow a campaign",
     operation_id="follow_campaign",
     response_class=StreamingResponse,
-    responses=_STREAM | problem_responses(404, 422),
+    responses=event_stream_answer("campaign", examples.EVENT_STREAM) | problem_responses(404, 422),
 )
 async def follow_campaign(
     campaign_id: CampaignId,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query
 from starlette.responses import StreamingResponse
@@ -15,19 +15,13 @@ from service.db import JobEvent, JobRecord, Jobs
 from service.errors import UnknownJob
 from service.logs import log
 from service.openapi import answer, problem_responses
-from service.routes._events import event_stream
+from service.routes._events import event_stream, event_stream_answer
 from service.routes.targets import timestamp
 from service.state import CurrentService, Service
 
 router = APIRouter(tags=["jobs"])
 
 FINAL = ("succeeded", "failed", "cancelled")
-_STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "Server-sent events until the job is over",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": examples.EVENT_STREAM}},
-    }
-}
 
 JobId = Annotated[str, Path(examples=[examples.JOB["id"]])]
 
@@ -64,7 +58,7 @@ def get_job(job_id: JobId, service: CurrentService) -> Job:
     summary="Follow a job",
     operation_id="follow_job",
     response_class=StreamingResponse,
-    responses=_STREAM | problem_responses(404, 422),
+    responses=event_stream_answer("job", examples.EVENT_STREAM) | problem_responses(404, 422),
 )
 async def follow_job(
     job_id: JobId,
