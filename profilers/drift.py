@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from lookup_tables.drift import correct_all, corrected, reference_of
+from lookup_tables.drift import correct_all, reference_of
 
-__all__ = ["correct_all", "corrected", "reference_of"]
+__all__ = ["correct_all", "reference_of"]

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from graphs.errors import GraphError
+from lookup_tables.drift import speed
 from profilers import protocol
 from profilers.bench import Bench
 from profilers.energy import metered
@@ -65,13 +66,14 @@ def _time(
         for _ in range(_SEGMENTS)
     ]
     readings = [attempt.sentinel_us for attempt in attempts]
-    reference_us = reference_us or median(readings)
-    drifts = [reading / reference_us for reading in readings]
+    around_us = median([sentinel_us, *readings])
+    reference_us = reference_us or around_us
+    drifts = [speed(reading, around_us) / reference_us for reading in readings]
     pairs = zip(attempts, drifts, strict=True)
     blocks = [block / drift for attempt, drift in pairs for block in attempt.result.blocks_us]
     timing = Timing.of(blocks, sum(attempt.result.runs for attempt in attempts))
     worst = max(attempts, key=lambda attempt: attempt.disturbance)
-    kernels = profiled.kernels
+    kernels, profiled_at_us = profiled.kernels, speed(sentinel_us, around_us)
     return {
         "latency_us": timing.median_us,
         "p10_us": timing.p10_us,
@@ -85,7 +87,7 @@ def _time(
         "perturbation": worst.describe(),
         "disturbance": worst.disturbance,
         "peak_memory_bytes": profiled.peak_memory_bytes,
-        "kernels": None if kernels is None else [(k, us * reference_us / sentinel_us) for k, us in kernels],
+        "kernels": None if kernels is None else [(k, us * reference_us / profiled_at_us) for k, us in kernels],
         "stand_in_weights": runnable.stand_in,
     }
 
