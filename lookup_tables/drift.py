@@ -2,9 +2,9 @@
 
 A reading of the sentinel is a sample of the machine's speed, and noisy itself. Over 39,756 kernels longer than 20 µs
 that were measured in three or more networks of one run of 20 minutes, their time follows the median reading of the
-seconds around with an exponent of 0.85 (1.0 for blocked convolutions, Gemm and Softmax, 1.15 for MatMul), but what their
-own reading deviates from that median with one of 0.3 only. So labels are divided by the first, and by the second to
-that power.
+seconds around with an exponent of 0.85 (1.0 for blocked convolutions, Gemm and Softmax, 1.15 for MatMul), but what
+their own reading deviates from that median with one of 0.3 only. So labels are divided by the first, and by the
+second to that power.
 """
 
 from __future__ import annotations

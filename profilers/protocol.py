@@ -22,8 +22,9 @@ block time less the time of an empty call. Copies are not chained: see `profiler
 `SENTINEL_TOLERANCE`, or by more than its readings scatter on this machine anyway, or where the process lost the
 processor for more than `PREEMPTED_TOLERANCE` of the time, the measurement is made once more and the calmer of the two
 attempts counts. In the end labels are divided by the sentinel's time over its reference, where a measurement's own
-reading is drawn to those of the seconds around it (see `lookup_tables.drift`). The sentinel's working set is larger than
-most private caches, so that it slows down about as much as whole models do: a smaller one would correct too much.
+reading is drawn to those of the seconds around it (see `lookup_tables.drift`). The sentinel's working set is larger
+than most private caches, so that it slows down about as much as whole models do: a smaller one would correct too
+much.
 """
 
 from __future__ import annotations
