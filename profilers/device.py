@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-from functools import cache
 from pathlib import Path
 
 from lookup_tables.targets import DeviceFingerprint, Target
+from profilers.accelerators import with_accelerator
 from profilers.meters import meters_here
+from profilers.processor import Processor, processor, usable_processors
 
-_CPUINFO = Path("/proc/cpuinfo")
-_CPU = Path("/sys/devices/system/cpu/cpu0")
+_CPUS = Path("/sys/devices/system/cpu")
+_CPU = _CPUS / "cpu0"
 
 #: Extensions that decide which kernels a runtime picks, as /proc/cpuinfo calls them, on x86 and on ARM.
 _ISA = frozenset({
@@ -23,14 +24,13 @@ _ISA = frozenset({
 
 def fingerprint() -> DeviceFingerprint:
     """This machine's processor, memory and system. Reads files only; takes about a millisecond."""
-    info = _cpuinfo()
-    flags = info.get("flags", info.get("Features", "")).split()
+    seen = processor()
     release = platform.release()
     return DeviceFingerprint(
-        cpu_model=info.get("model name") or _arm_model(info) or platform.processor() or platform.machine(),
-        vendor=info.get("vendor_id") or info.get("CPU implementer", ""),
+        cpu_model=seen.model or platform.processor() or platform.machine(),
+        vendor=seen.vendor,
         architecture=platform.machine(),
-        isa=tuple(sorted(_ISA.intersection(flags))),
+        isa=tuple(sorted(_ISA & seen.flags)),
         cores=os.cpu_count() or 1,
         threads_per_core=_threads_per_core(),
         caches=_caches(),
@@ -38,9 +38,9 @@ def fingerprint() -> DeviceFingerprint:
         os=platform.system(),
         os_version=".".join(release.split(".")[:2]),
         governor=_read(_CPU / "cpufreq/scaling_governor"),
-        max_mhz=_khz(_CPU / "cpufreq/cpuinfo_max_freq") // 1000,
-        virtualised="hypervisor" in flags,
-        observed=_observed(info, release),
+        max_mhz=max(map(_khz, _CPUS.glob("cpu*/cpufreq/cpuinfo_max_freq")), default=0) // 1000,
+        virtualised="hypervisor" in seen.flags,
+        observed=_observed(seen, release),
     )
 
 
@@ -59,7 +59,7 @@ def local_target(
     """
     from profilers.runtimes import make_runtime  # needs numpy, which an agent that only looks does without
 
-    device, usable = fingerprint(), usable_cores()
+    device, usable = with_accelerator(fingerprint(), provider, dict(options)), usable_cores()
     if not 1 <= threads <= usable:
         raise ValueError(f"{threads} threads are not possible; this process may use 1 to {usable}")
     executor = make_runtime(runtime, provider, dict(options))
@@ -72,51 +72,25 @@ def local_target(
         threads=threads,
         power_mode=device.governor,
         lowering=executor.lowering_profile(),
-        emulated=_emulated(),
+        emulated=processor().emulated,
     )
 
 
 def instruction_set() -> str:
-    """The one word of a lowering profile: ``avx512``, ``avx2``, ``neon``, or the machine's architecture."""
-    info = _cpuinfo()
-    flags = set(info.get("flags", info.get("Features", "")).split())
-    for name, flag in (("avx512", "avx512f"), ("avx2", "avx2"), ("neon", "asimd")):
+    """The one word of a lowering profile: ``avx512``, ``avx2``, ``neon``, or the machine's architecture.
+
+    ``neon_fp16`` is ARM with arithmetic in half precision (Cortex-A55 and A76 and later, all of Apple's).
+    """
+    flags = processor().flags
+    for name, flag in (("avx512", "avx512f"), ("avx2", "avx2"), ("neon_fp16", "asimdhp"), ("neon", "asimd")):
         if flag in flags:
             return name
-    return "neon" if platform.machine() == "aarch64" else platform.machine()
-
-
-@cache
-def _cpuinfo() -> dict[str, str]:
-    """The first processor's entries."""
-    entries: dict[str, str] = {}
-    for line in _read(_CPUINFO).split("\n"):
-        if not line.strip():
-            break
-        name, _, value = line.partition(":")
-        entries[name.strip()] = value.strip()
-    return entries
-
-
-def _emulated() -> bool:
-    """Under user-mode QEMU the processor's description is the host's or QEMU's own."""
-    if "qemu" in _cpuinfo().get("model name", "").lower():
-        return True
-    described = _cpuinfo().get("vendor_id", "")
-    return platform.machine() == "aarch64" and described in ("GenuineIntel", "AuthenticAMD")
-
-
-def _arm_model(info: dict[str, str]) -> str:
-    board = _read(Path("/proc/device-tree/model")).strip("\0")
-    part = f"{info.get('CPU implementer', '')}-{info.get('CPU part', '')}".strip("-")
-    return board or (f"ARM {part}" if part else "")
+    return {"aarch64": "neon", "arm64": "neon_fp16"}.get(platform.machine(), platform.machine())
 
 
 def usable_cores() -> int:
     """Logical processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(usable_processors())
 
 
 def _threads_per_core() -> int:
@@ -145,9 +119,9 @@ def _memory_gib() -> int:
         return 0
 
 
-def _observed(info: dict[str, str], release: str) -> tuple[tuple[str, str], ...]:
+def _observed(processor: Processor, release: str) -> tuple[tuple[str, str], ...]:
     seen = {
-        "kernel_release": release, "cpu_mhz": info.get("cpu MHz", ""), "microcode": info.get("microcode", ""),
+        "kernel_release": release, "cpu_mhz": processor.mhz, "microcode": processor.microcode,
         "meters": ", ".join(meters_here()),
     }  # fmt: skip
     return tuple((name, value) for name, value in seen.items() if value)

@@ -17,7 +17,12 @@ _SIDE = 1024
 _STREAM_BYTES = 64 * 2**20
 _CACHED_BYTES = 256 * 2**10
 _RUNS = 5
+#: Slower calls are timed once, or a small board would take minutes.
+_SLOW_SECONDS = 0.5
 _SETTLE_SECONDS = 0.15
+#: On devices: what is measured should take so long, but be no larger than this.
+_BUSY_SECONDS = 0.002
+_LARGEST_SIDE, _LARGEST_BYTES = 8192, 2**29
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +51,20 @@ class Peaks:
         return cls(int(data["threads"]), rates, float(data["bytes_per_s"]), float(data["cache_bytes_per_s"]))
 
 
-def measure_peaks(threads: int = 1, runtime: str = "onnxruntime", provider: str = "CPUExecutionProvider") -> Peaks:
-    """Measure in this process; takes about a second.
+def measure_peaks(
+    threads: int = 1,
+    runtime: str = "onnxruntime",
+    provider: str = "CPUExecutionProvider",
+    options: Mapping[str, str] | None = None,
+) -> Peaks:
+    """Measure in this process; takes about a second, a few on a device with a memory of its own.
 
     Raises:
         MeasurementFailed: the runtime cannot even multiply matrices.
     """
-    executor = make_runtime(runtime, provider)
+    executor = make_runtime(runtime, provider, options)
+    if not executor.computes_here:
+        return _device_peaks(executor, threads)
     operations = 2.0 * _SIDE**3
     return Peaks(
         threads,
@@ -63,6 +75,22 @@ def measure_peaks(threads: int = 1, runtime: str = "onnxruntime", provider: str 
         _bandwidth(executor, _STREAM_BYTES, threads),
         _bandwidth(executor, _CACHED_BYTES, threads),
     )
+
+
+def _device_peaks(runtime: Runtime, threads: int) -> Peaks:
+    """With matrices and tensors that keep the device busy for `_BUSY_SECONDS`, as far as they stay of a sane size."""
+    rates = {}
+    for dtype in ("float32", "float16"):
+        side = _SIDE
+        while (seconds := _best_seconds(runtime, _product("MatMul", dtype, dtype, side), threads)) < _BUSY_SECONDS:
+            if side >= _LARGEST_SIDE:
+                break
+            side *= 2
+        rates[dtype] = 2.0 * side**3 / seconds
+    size = _STREAM_BYTES
+    while size < _LARGEST_BYTES and _best_seconds(runtime, _passes(6, size), threads, optimise=False) < _BUSY_SECONDS:
+        size *= 2
+    return Peaks(threads, rates, _bandwidth(runtime, size, threads), _bandwidth(runtime, 8 * 2**20, threads))
 
 
 def _bandwidth(runtime: Runtime, size: int, threads: int) -> float:
@@ -77,22 +105,22 @@ def _best_seconds(runtime: Runtime, graph: Graph, threads: int, optimise: bool =
     inputs = [(name, graph.types[name]) for name in graph.inputs]
     with runtime.load(write_onnx(graph, initializers=not optimise), Loading(threads, optimise)) as session:
         session.feed({name: np.ones(kind.dims, kind.dtype) for name, kind in inputs})
-        seconds = settle(session.run, _SETTLE_SECONDS)[1]
+        seconds = settle(session.resident, _SETTLE_SECONDS)[1]
         calls = max(1, round(0.002 / seconds))
         with without_collections():
-            return min(time_block(session.run, calls) for _ in range(_RUNS))
+            return min(time_block(session.resident, calls) for _ in range(_RUNS if seconds < _SLOW_SECONDS else 1))
 
 
-def _product(op: str, dtype: str, result: str) -> Graph:
-    square = TensorType(dtype, (_SIDE, _SIDE))
-    weight = TensorType("int8" if dtype == "uint8" else dtype, (_SIDE, _SIDE))
+def _product(op: str, dtype: str, result: str, side: int = _SIDE) -> Graph:
+    square = TensorType(dtype, (side, side))
+    weight = TensorType("int8" if dtype == "uint8" else dtype, (side, side))
     return Graph(
         op,
         inputs=["x"],
         outputs=["y"],
         parameters={"w": Parameter(weight)},
         nodes=[Node(op, ["x", "w"], ["y"], name="product")],
-        types={"x": square, "w": weight, "y": TensorType(result, (_SIDE, _SIDE))},
+        types={"x": square, "w": weight, "y": TensorType(result, (side, side))},
     )
 
 
