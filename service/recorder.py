@@ -4,7 +4,7 @@ One thread writes them: all that arrived while it wrote the previous ones go int
 given away once its row is committed, which on PostgreSQL means that it is on disk. On SQLite, where syncing the disk
 for every answer would take longer than making it, it means that the operating system has it: the death of our processes
 cannot take it away any more. The disk is synced once a second; only a power failure can take what came since then, and
-asking again gives the same predictions.
+asking again gives the same predictions. Who cannot have that lets every transaction be synced (`eager`).
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ _SYNC_EVERY_S = 1.0
 class Recorder:
     """Writes predictions to the database and keeps the ``keep`` newest."""
 
-    def __init__(self, database: Database, keep: int, metrics: Metrics | None = None) -> None:
+    def __init__(self, database: Database, keep: int, metrics: Metrics | None = None, *, eager: bool = False) -> None:
         self._database = database
+        self._transaction = database.write if eager else database.write_lazily
         self._metrics = metrics or Metrics()
         self._keep = keep
         self._prune_every = max(1, min(1000, keep // 10))
@@ -76,7 +77,7 @@ class Recorder:
         batch = [entry for entry in entries if entry[1].set_running_or_notify_cancel()]  # who hung up needs no record
         records = [record for some, _ in batch for record in some]
         try:
-            with self._metrics.stage("store"), self._database.write_lazily() as session:
+            with self._metrics.stage("store"), self._transaction() as session:
                 predictions = Predictions(session)
                 predictions.add(records)
                 self._since_pruned += len(records)

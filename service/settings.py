@@ -59,6 +59,10 @@ class Settings:
     refresh_s: float = 1.0
     #: Stored predictions beyond this number are deleted, oldest first.
     max_stored_predictions: int = 100_000
+    #: On SQLite, sync the disk before an answer's id is given away, so that not even a power failure takes it.
+    sync_predictions: bool = False
+    #: Jobs that are over beyond this number are deleted, oldest first.
+    max_finished_jobs: int = 1_000
     #: Lines of JSON for machines, or plain text.
     log_format: str = "json"
     log_level: str = "INFO"

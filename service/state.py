@@ -58,7 +58,9 @@ class Service:
             engine=engine,
             shelf=Shelf(store, engine.predictors.get),
             workers=Workers(settings.worker_threads, settings.max_waiting, metrics),
-            recorder=Recorder(store.database, settings.max_stored_predictions, metrics),
+            recorder=Recorder(
+                store.database, settings.max_stored_predictions, metrics, eager=settings.sync_predictions
+            ),
             keys=KeyRing(store.database, settings.refresh_s),
             supervisor=supervisor,
             metrics=metrics,

@@ -10,6 +10,7 @@ import threading
 import time
 
 from service.db import Database, JobRecord, Jobs
+from service.db.retention import forget_old_jobs
 from service.errors import DatabaseUnavailable, LeaseLost
 from service.logs import log
 from service.settings import Settings
@@ -82,6 +83,8 @@ class Supervisor:
         log.info("job started", extra={"fields": {"job": job.id, "kind": job.kind, "fence": job.fence}})
         status = self._carry_out(job)
         log.info("job's process ended", extra={"fields": {"job": job.id, "fence": job.fence, "status": status}})
+        with self._database.write() as session:
+            forget_old_jobs(session, self._settings.max_finished_jobs)
         return True
 
     def _carry_out(self, job: JobRecord) -> int:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from service.db import Database, JobRecord, Jobs
+from service.db import Campaigns, Database, JobRecord, Jobs, TargetRecord, Versions
 from service.db.jobs import MAX_CRASHES
+from service.db.retention import forget_old_jobs
 from service.errors import LeaseLost
 from service.jobs.context import JobContext
 from service.settings import Settings
@@ -128,6 +130,23 @@ def test_cancelling(database: Database) -> None:
     assert do(database, lambda jobs: jobs.cancel(done.id)).state == "succeeded"  # type: ignore[union-attr]
     assert do(database, lambda jobs: jobs.cancel("a\0b")) is None
     assert do(database, lambda jobs: jobs.get("a\0b")) is None
+
+
+def test_old_jobs_are_forgotten_unless_a_campaign_names_them(database: Database) -> None:
+    with database.write() as session:
+        Versions(session).add_target(TargetRecord("t", {}, False, datetime.now(UTC)))
+        campaign = Campaigns(session).add("t", {"budget_s": 1.0, "architectures": []}, "anonymous")
+        Campaigns(session).end(campaign.id, "cancelled")
+    ended = [add(database).id for _ in range(6)]
+    for job_id in ended:
+        do(database, lambda jobs, job_id=job_id: jobs.cancel(job_id))
+    waiting = add(database).id
+    with database.write() as session:
+        assert forget_old_jobs(session, keep=2) == 4
+        assert forget_old_jobs(session, keep=2) == 0
+    kept = {campaign.job_id, *ended[-2:], waiting}
+    assert {job.id for job in do(database, lambda jobs: jobs.newest(100))} == kept
+    assert do(database, lambda jobs: jobs.events(ended[0])) == [] != do(database, lambda jobs: jobs.events(ended[-1]))
 
 
 def test_training_that_was_interrupted_goes_on_from_what_was_kept(

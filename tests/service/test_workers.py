@@ -120,6 +120,20 @@ def test_records_are_on_disk_when_acknowledged_and_old_ones_go(tmp_path: Path) -
     asyncio.run(run())
 
 
+def test_records_are_synced_at_once_where_that_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise AssertionError("written lazily")
+
+    async def run() -> None:
+        with Store.open(tmp_path) as store:
+            monkeypatch.setattr(store.database, "write_lazily", refuse)
+            recorder = Recorder(store.database, keep=50, eager=True)
+            await recorder.record(record())
+            await recorder.close()
+
+    asyncio.run(run())
+
+
 def test_a_record_that_cannot_be_written_is_not_acknowledged(tmp_path: Path) -> None:
     async def run() -> None:
         with Store.open(tmp_path) as store:
