@@ -21,7 +21,11 @@ class LoweringProfile:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> LoweringProfile:
-        return cls(**data)
+        """The inverse of `to_json`. Raises TypeError or ValueError for what is none."""
+        profile = cls(**data)
+        if not 0 <= profile.nchwc_block <= 64 or min(profile.release) < 0:
+            raise ValueError(f"{profile} is no way of lowering")
+        return profile
 
     @property
     def release(self) -> tuple[int, int]:

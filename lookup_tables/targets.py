@@ -18,6 +18,10 @@ from graphs.lowering_profile import LoweringProfile
 from lookup_tables.errors import InvalidRecord
 
 
+#: Characters; databases and file systems have limits.
+_LONGEST_ID = 200
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceFingerprint:
     """One kind of hardware with the system that runs on it, as far as it decides latencies.
@@ -70,6 +74,7 @@ class DeviceFingerprint:
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in data.items() if name in known}
         try:
+            _check_types(cls, values)
             for name in ("isa", "accelerators"):
                 values[name] = tuple(str(item) for item in values.get(name, ()))
             values["caches"] = tuple((str(k), int(v)) for k, v in dict(values.get("caches", {})).items())
@@ -128,16 +133,29 @@ class Target:
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in data.items() if name in known}
         try:
+            _check_types(cls, values)
             values["device"] = DeviceFingerprint.from_json(values["device"])
             values["options"] = tuple((str(k), str(v)) for k, v in dict(values.get("options", {})).items())
             if "lowering" in values:
+                _check_types(LoweringProfile, values["lowering"])
                 values["lowering"] = LoweringProfile.from_json(values["lowering"])
             target = cls(**values)
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidRecord(f"not a target: {error!r}") from error
+        if len(target.id) > _LONGEST_ID:
+            raise InvalidRecord(f"the names in a target are too long: its id has {len(target.id)} characters")
         if "id" in data and data["id"] != target.id:
             raise InvalidRecord(f"the target calls itself {data['id']!r}, but its fingerprint makes it {target.id!r}")
         return target
+
+
+def _check_types(cls: type[Any], values: Mapping[str, Any]) -> None:
+    """Raises TypeError where a text, number or truth value of a dataclass is something else."""
+    plain = {"str": str, "int": int, "bool": bool}
+    for f in fields(cls):
+        kind = plain.get(str(f.type))
+        if kind is not None and f.name in values and type(values[f.name]) is not kind:
+            raise TypeError(f"{f.name} must be {f.type}, not {values[f.name]!r}")
 
 
 def _slug(text: str) -> str:

@@ -21,6 +21,10 @@ from service.workers import Deadline
 Request = TypeVar("Request", bound=PredictionRequest)
 
 
+#: Of a body's errors so many are told; of more than so many, which would take much memory, only their number.
+_MOST_ERRORS, _TOO_MANY_ERRORS = 100, 10_000
+
+
 class Answer(NamedTuple):
     """A prediction that was made; ``keep`` says whether it can be fetched again."""
 
@@ -93,11 +97,13 @@ def _validated(fields: dict[str, Any]) -> PredictionRequest:
 
 def invalid(error: ValidationError) -> InvalidRequest:
     """What is wrong with a body, for whoever sent it."""
+    if error.error_count() > _TOO_MANY_ERRORS:
+        return InvalidRequest(f"{error.error_count():,} of the request's fields are wrong")
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return MalformedJson(found[0]["msg"])
-    errors = [(_location(e["loc"]), e["msg"]) for e in found]
-    return InvalidRequest(f"{len(errors)} of the request's fields are wrong; see errors", errors)
+    errors = [(_location(e["loc"]), e["msg"]) for e in found[:_MOST_ERRORS]]
+    return InvalidRequest(f"{len(found)} of the request's fields are wrong; see errors", errors)
 
 
 def _location(path: tuple[int | str, ...]) -> str:

@@ -8,9 +8,20 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 
 PROBLEM_TYPE_PREFIX = "urn:archgauge:problem:"
 
@@ -34,12 +45,22 @@ Base64 = Annotated[
 ]
 """Bytes that travel as standard base64; anything else in the string is refused."""
 
-Size = Annotated[int, Field(ge=0)]
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN and no infinity, though parsers take them; what is kept must be JSON."""
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+Document = Annotated[dict[str, Any], AfterValidator(_plain)]
+"""JSON that is kept as it is."""
+
+Size = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class _Answer(BaseModel):
@@ -94,7 +115,9 @@ class PredictionRequest(_Request):
         Field(ge=1, description="Binds leading dimensions that are unnamed or named batch, batch_size or N."),
     ] = None
     dims: Annotated[dict[str, Size], Field(description="Sizes of the other symbolic dimensions by name.")] = {}
-    input_shapes: Annotated[dict[str, list[Size]], Field(description="Whole shapes of inputs by name.")] = {}
+    input_shapes: Annotated[
+        dict[str, Annotated[list[Size], FailFast()]], Field(description="Whole shapes of inputs by name.")
+    ] = {}
     detail: Annotated[Detail, Field(description="`kernels` lists every kernel with its estimate.")] = "summary"
     confidence: Annotated[float, Field(ge=0.5, le=0.999, description="Nominal coverage of the intervals.")] = 0.9
     strict: Annotated[

@@ -60,7 +60,7 @@ class TrainingRequest(_Request):
 class PromotionRequest(_Request):
     """Why a predictor is promoted."""
 
-    note: Annotated[str, Field(max_length=1000)] = ""
+    note: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
 
 
 class LogLine(_Answer):

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from archgauge_client.wire import Architecture, _Answer, _Request
+from archgauge_client.wire import Architecture, Document, _Answer, _Request
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 #: JSON of `lookup_tables.Target`: the device with its runtime, version and options.
-TargetDocument = Annotated[dict[str, Any], Field(description="The device with runtime, version, threads and options.")]
+TargetDocument = Annotated[Document, Field(description="The device with runtime, version, threads and options.")]
 
 
 class EnrolmentRequest(_Request):
@@ -38,7 +38,7 @@ class AgentRequest(_Request):
     ] = None
     name: Annotated[Name | None, Field(description="Null for the name that the token has.")] = None
     target: TargetDocument
-    facts: dict[str, Any] = Field(
+    facts: Document = Field(
         default_factory=dict, description="`protocol` (of measuring) and `peaks` (rates of the processor)."
     )
 
@@ -73,7 +73,7 @@ class LeaseRequest(_Request):
 
     agent: Annotated[str | None, Field(max_length=40, description="Null with a key that is the agent's own.")] = None
     target: TargetDocument
-    facts: dict[str, Any] = Field(default_factory=dict)
+    facts: Document = Field(default_factory=dict)
     wait_s: Annotated[float, Field(ge=0, le=30, description="How long to wait for work if there is none.")] = 0.0
 
 

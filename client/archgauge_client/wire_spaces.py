@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import FailFast, Field
 
 from archgauge_client.latency_table import LatencyTable
-from archgauge_client.wire import Size, _Answer, _Request
+from archgauge_client.wire import Document, Size, _Answer, _Request
 
-Choice = Annotated[int, Field(ge=0)]
+Choice = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class SearchSpaceRequest(_Request):
     """A search space to be compiled: a ready one by name, or a description."""
 
     name: Annotated[str | None, Field(description="A ready space; GET /v1/search-spaces lists them.")] = None
-    space: Annotated[dict[str, Any] | None, Field(description="A description; see docs/search-spaces.md.")] = None
+    space: Annotated[Document | None, Field(description="A description; see docs/search-spaces.md.")] = None
     restrict: Annotated[
         dict[str, list[str]],
         Field(default_factory=dict, description="Choices to keep, by layer; layers left out keep all of theirs."),
@@ -96,7 +96,7 @@ class SearchSpaceList(_Answer):
 class RowsRequest(_Request):
     """Architectures of a compiled space, one row each: the positions of their choices, layer by layer."""
 
-    choices: Annotated[list[list[Choice]], Field(max_length=1_000_000)]
+    choices: Annotated[list[Annotated[list[Choice], FailFast()]], Field(max_length=1_000_000), FailFast()]
     target: Annotated[str | None, Field(description="Id or alias; null for the one promoted last.")] = None
     predictor: Annotated[str | None, Field(description="A predictor version to pin.")] = None
     confidence: Annotated[float, Field(ge=0.5, le=0.999, description="Nominal coverage of the intervals.")] = 0.9

@@ -24,6 +24,7 @@ from archgauge_client.wire import (
     PredictionResponse,
     Problem,
 )
+from archgauge_client.wire_agents import LeaseRequest
 
 
 def test_a_request_has_the_fields_of_the_contract() -> None:
@@ -65,8 +66,10 @@ def test_only_plain_base64_is_taken(text: str) -> None:
         {"batch_size": 0},
         {"confidence": 1.0},
         {"confidence": 0.1},
+        {"confidence": float("nan")},
         {"detail": "all"},
         {"dims": {"n": -1}},
+        {"dims": {"n": 2**63}},
         {"input_shapes": {"x": [-1]}},
         {"targets": ["t"] * 65},
         {"architecture": {"format": "huggingface", "name": "bert"}},
@@ -78,6 +81,13 @@ def test_wrong_requests_are_refused(change: dict[str, object]) -> None:
     PredictionRequest.model_validate(good)
     with pytest.raises(ValidationError):
         PredictionRequest.model_validate(good | change)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_what_is_kept_is_json(number: str) -> None:
+    assert LeaseRequest.model_validate_json('{"target": {}, "facts": {"peaks": [1e300]}}').facts
+    with pytest.raises(ValidationError, match="JSON"):
+        LeaseRequest.model_validate_json(f'{{"target": {{}}, "facts": {{"peaks": [{number}]}}}}')
 
 
 def test_answers_keep_what_a_newer_service_adds() -> None:

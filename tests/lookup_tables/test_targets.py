@@ -57,7 +57,17 @@ def test_edited_target_is_refused(target: Target) -> None:
         Target.from_json(data)
 
 
-@pytest.mark.parametrize("data", [{}, {"device": {}}, {"device": {"cpu_model": "x", "caches": 3}}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {}, {"device": {}}, {"device": {"cpu_model": "x", "caches": 3}}, {"device": {"cpu_model": 3}},
+        {"device": {"cpu_model": "x", "cores": "4"}}, {"device": {"cpu_model": "x"}, "runtime": 7},
+        {"device": {"cpu_model": "x"}, "threads": True}, {"device": {"cpu_model": "x"}, "runtime": 300 * "x"},
+        {"device": {"cpu_model": "x"}, "lowering": {"version": "new"}},
+        {"device": {"cpu_model": "x"}, "lowering": {"nchwc_block": -3}},
+        {"device": {"cpu_model": "x"}, "lowering": [1]},
+    ],
+)  # fmt: skip
 def test_nonsense_is_no_target(data: dict[str, Any]) -> None:
     with pytest.raises(InvalidRecord):
         Target.from_json(data)

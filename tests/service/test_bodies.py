@@ -99,3 +99,16 @@ def test_what_is_not_json(http: httpx.Client, check_problem: Check, content: byt
 def test_json_that_is_no_object(http: httpx.Client, check_problem: Check, content: bytes) -> None:
     problem = check_problem(http.post("/v1/predictions", content=content), 422, "invalid-request")
     assert problem["errors"][0]["location"] == "body"
+
+
+def test_a_flood_of_mistakes_costs_little(http: httpx.Client, check_problem: Check) -> None:
+    """Telling of every mistake would take a hundred times the memory of the body that makes them."""
+    flood = {f"surprise{i}": i for i in range(20_000)}
+    problem = check_problem(http.post("/v1/predictions", json=flood), 422, "invalid-request")
+    assert "20,001 of" in problem["detail"] and "errors" not in problem
+    some = dict(list(flood.items())[:500])
+    problem = check_problem(http.post("/v1/predictions", json=some), 422, "invalid-request")
+    assert "501 of" in problem["detail"] and len(problem["errors"]) == 100
+    rows = {"choices": [[-1] * 100_000]}
+    problem = check_problem(http.post("/v1/search-spaces/fbnet/predictions", json=rows), 422, "invalid-request")
+    assert len(problem["errors"]) == 1
