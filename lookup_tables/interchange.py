@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -42,7 +43,7 @@ def read_matrix(data: bytes, columns: Sequence[str]) -> NDArray[np.integer]:
     """Whole numbers ``[rows, columns]`` from an Arrow IPC stream or file.
 
     Its columns are called as ``columns`` says, in any order, or it has a single one of lists, all of the same fixed
-    size. No value may be missing. Raises InvalidRecord.
+    size. No value may be missing, and no buffer compressed: a few bytes could become any number. Raises InvalidRecord.
     """
     import pyarrow as pa
 
@@ -69,9 +70,44 @@ def read_matrix(data: bytes, columns: Sequence[str]) -> NDArray[np.integer]:
 def _open(data: bytes) -> Any:
     import pyarrow as pa
 
+    stream = memoryview(data)
     if data[:6] == b"ARROW1":
-        return pa.ipc.open_file(data).read_all()
-    return pa.ipc.open_stream(data).read_all()
+        stream = stream[8:]  # a file is a stream after its magic, with an index behind it
+    messages = pa.ipc.MessageReader.open_stream(pa.py_buffer(stream))
+    for message in iter(lambda: _next(messages), None):
+        if message.type == "dictionary":
+            raise InvalidRecord("the columns must hold whole numbers, not references to a dictionary")
+        if message.type == "record batch" and _is_compressed(message.metadata):
+            raise InvalidRecord("the buffers are compressed; send them as they are, or the whole body with gzip")
+    return pa.ipc.open_stream(pa.py_buffer(stream)).read_all()
+
+
+def _next(messages: Any) -> Any:
+    try:
+        return messages.read_next_message()
+    except StopIteration:
+        return None
+
+
+def _is_compressed(metadata: Any) -> bool:
+    """Whether a record batch says how its buffers are compressed, in the fourth field of its table.
+
+    pyarrow does not tell, so the flatbuffer of the message is read here: Message.fbs of the Arrow format.
+    """
+    view = memoryview(metadata)
+
+    def field(table: int, number: int) -> int:
+        """Where a field of a table is, from the table on; 0 where it is left out."""
+        layout = table - struct.unpack_from("<i", view, table)[0]
+        place, size = 4 + 2 * number, struct.unpack_from("<H", view, layout)[0]
+        return int(struct.unpack_from("<H", view, layout + place)[0]) if place < size else 0
+
+    try:
+        message = struct.unpack_from("<I", view)[0]
+        header = message + field(message, 2)
+        return field(header + struct.unpack_from("<I", view, header)[0], 3) != 0
+    except struct.error:
+        raise InvalidRecord("not an Arrow stream: a message is cut off") from None
 
 
 def _from_lists(column: Any) -> NDArray[np.integer]:

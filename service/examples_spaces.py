@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lookup_tables.interchange import write_columns
 from service.examples import PREDICTOR_VERSION, TARGET_ID
 
 SPACE_ID = "6f1c0d3b7a5e4f2c9d8b7a6c5e4f3d2b"
@@ -88,9 +89,21 @@ ROWS_REQUESTS: dict[str, Any] = {
     }
 }
 
+#: The same rows as an Arrow IPC stream, fetched from where it lies.
+ROWS_STREAM: dict[str, Any] = {
+    "rows": {"summary": "Three architectures, a column per layer", "externalValue": "/docs/examples/rows.arrow"},
+}
+
 ROWS_ANSWER: dict[str, Any] = {
     "space": SPACE_ID, "target": TARGET_ID, "predictor": PREDICTOR_VERSION, "confidence": 0.8,
     "latency_ms": {"value": [0.047], "lower": [0.043], "upper": [0.051]},
     "energy_mj": {"value": [0.26], "lower": [0.13], "upper": [0.52]},
     "peak_memory_bytes": [93312], "out_of_distribution": [False],
 }  # fmt: skip
+
+
+def rows_stream() -> bytes:
+    """The rows of the example as an Arrow IPC stream."""
+    rows = ROWS_REQUESTS["rows"]["value"]["choices"]
+    names = [layer["name"] for layer in SPACE["layers"]]
+    return write_columns(dict(zip(names, zip(*rows, strict=True), strict=True)), "arrow")

@@ -5,6 +5,7 @@ FastAPI writes 3.1, which the packaged Swagger UI (and many generators) cannot r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -58,21 +59,34 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+_BYTES = {"type": "string", "format": "binary"}
+
+
 def answer(
-    description: str, example: dict[str, Any], model: Any = None, status: int = 200
+    description: str, example: dict[str, Any], model: Any = None, status: int = 200, also: Sequence[str] = ()
 ) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of an endpoint that succeeds with ``example``; ``model`` where its return type does not say."""
+    """The ``responses`` of an endpoint that succeeds with ``example``; ``model`` where its return type does not say.
+
+    ``also`` are media types in which the same is answered to who asks for it.
+    """
+    others = {media_type: {"schema": _BYTES} for media_type in also}
     response: dict[str, Any] = {
         "description": description,
-        "content": {"application/json": {"example": example}},
+        "content": {"application/json": {"example": example}, **others},
     }
     return {status: response if model is None else {**response, "model": model}}
 
 
 def body(media_type: str, model: str | None, examples: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
     """The ``openapi_extra`` of an endpoint that reads its body itself: JSON of a model, or bytes."""
-    schema = {"$ref": _REFERENCE.format(model=model)} if model else {"type": "string", "format": "binary"}
+    schema = {"$ref": _REFERENCE.format(model=model)} if model else _BYTES
     return {"requestBody": {"required": required, "content": {media_type: {"schema": schema, "examples": examples}}}}
+
+
+def either_body(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """The ``openapi_extra`` of an endpoint that takes what one or the other `body` describes."""
+    one, other = first["requestBody"], second["requestBody"]
+    return {"requestBody": {**one, "content": one["content"] | other["content"]}}
 
 
 def lines_answer(description: str, example: str) -> dict[int | str, dict[str, Any]]:
@@ -142,10 +156,10 @@ def _complete(app: FastAPI) -> dict[str, Any]:
 
 
 def _say_who_may(operation: dict[str, Any], public: bool) -> None:
-    """Every endpoint runs `service.auth.authenticate`, which lets public ones pass."""
+    """Every endpoint runs `service.auth.authenticate`, which lets public ones pass and asks the database of others."""
     if not public:
         operation["security"] = [{name: []} for name in _SECURITY]
-        operation["responses"] |= {str(status): problem_responses(status)[status] for status in (401, 403, 429)}
+        operation["responses"] |= {str(status): problem_responses(status)[status] for status in (401, 403, 429, 503)}
 
 
 def _answer_problems(operation: dict[str, Any]) -> None:

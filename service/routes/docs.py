@@ -9,7 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 from swagger_ui_bundle import swagger_ui_path  # type: ignore[import-untyped]
 
-from service import examples
+from lookup_tables.interchange import MEDIA_TYPES
+from service import examples, examples_spaces
 from service.ui import assets, render
 
 router = APIRouter(include_in_schema=False)
@@ -35,6 +36,12 @@ def asset(name: str) -> FileResponse:
 async def example() -> Response:
     """The ONNX file that the documentation refers to."""
     return Response(examples.tiny_onnx(), media_type="application/octet-stream")
+
+
+@router.get("/docs/examples/rows.arrow")
+def rows() -> Response:
+    """The rows of choices that the documentation refers to."""
+    return Response(examples_spaces.rows_stream(), media_type=MEDIA_TYPES["arrow"])
 
 
 @router.get("/static/{version}/{name}")

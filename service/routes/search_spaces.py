@@ -17,8 +17,9 @@ from archgauge_client.wire_spaces import (
     StoredSpace,
 )
 from graphs.search_spaces import READY
+from lookup_tables.interchange import MEDIA_TYPES
 from service import examples_spaces as examples
-from service.openapi import answer, body, problem_responses
+from service.openapi import answer, body, either_body, problem_responses
 from service.routes._bodies import media_type, read_bytes, read_model
 from service.routes._connections import run_while_connected
 from service.routes.targets import timestamp
@@ -101,7 +102,7 @@ async def get_search_space(
     summary="What each choice of each layer adds",
     operation_id="get_search_space_table",
     response_class=Response,
-    responses=answer("The table", examples.TABLE, SpaceTable) | _PROBLEMS,
+    responses=answer("The table", examples.TABLE, SpaceTable, also=tuple(MEDIA_TYPES.values())) | _PROBLEMS,
 )
 async def get_table(
     request: Request,
@@ -131,8 +132,12 @@ async def get_table(
     summary="Price rows of choices",
     operation_id="predict_rows",
     response_class=Response,
-    responses=answer("One entry per row", examples.ROWS_ANSWER, RowPredictions) | _BODY_PROBLEMS,
-    openapi_extra=body("application/json", "RowsRequest", examples.ROWS_REQUESTS),
+    responses=answer("One entry per row", examples.ROWS_ANSWER, RowPredictions, also=(MEDIA_TYPES["arrow"],))
+    | _BODY_PROBLEMS,
+    openapi_extra=either_body(
+        body("application/json", "RowsRequest", examples.ROWS_REQUESTS),
+        body(MEDIA_TYPES["arrow"], None, examples.ROWS_STREAM),
+    ),
 )
 async def predict_rows(
     request: Request,

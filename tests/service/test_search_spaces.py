@@ -118,9 +118,9 @@ def test_arrow_that_holds_no_rows(http: httpx.Client, space: SearchSpace, check_
         headers = {"content-type": ARROW}
         return http.post(f"/v1/search-spaces/{space.id}/predictions", content=data, headers=headers)
 
-    def stream(table: pa.Table) -> bytes:
-        sink = io.BytesIO()
-        with pa.ipc.new_stream(sink, table.schema) as writer:
+    def stream(table: pa.Table, compression: str | None = None) -> bytes:
+        sink, options = io.BytesIO(), pa.ipc.IpcWriteOptions(compression=compression)
+        with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
             writer.write_table(table)
         return sink.getvalue()
 
@@ -129,7 +129,8 @@ def test_arrow_that_holds_no_rows(http: httpx.Client, space: SearchSpace, check_
     halves, gaps = (pa.table({**whole, "body": pa.array(values)}) for values in ([0.5, 1.0], [0, None]))
     for data in (
         b"", b"not arrow at all", stream(pa.table(whole))[:-40], stream(pa.table({"width": [0]})), stream(halves),
-        stream(gaps),
+        stream(gaps), stream(pa.table({**whole, "body": pa.array([0, 0]).dictionary_encode()})),
+        stream(pa.table({name: pa.array([0] * 100_000) for name in names}), "zstd"),  # as a bomb would be
     ):  # fmt: skip
         assert check_problem(send(data), 422, "invalid-request")["errors"][0]["location"] == "body"
     check_problem(send(stream(pa.table({**whole, "body": pa.array([0, 9])}))), 422, "invalid-choices")
