@@ -69,7 +69,12 @@ def precision_of(kernel: Kernel) -> str:
     types = [o.dtype for o in operands if len(o.shape) > 1 and o.dtype in _QUANTISED]
     types += [o.dtype for o in operands if o.dtype in FLOATING]
     types += [o.dtype for o in operands]
-    return _SHORT.get(types[0], types[0]) if types else "none"
+    return precision_name(types[0]) if types else "none"
+
+
+def precision_name(dtype: str) -> str:
+    """``fp32`` of ``float32``: what people call an element type."""
+    return _SHORT.get(dtype, dtype)
 
 
 def _most(precisions: Sequence[str], flops: Iterable[int]) -> str:

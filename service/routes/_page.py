@@ -37,6 +37,12 @@ def page(request: Request, template: str, here: str, /, **values: object) -> Res
     return render(template, 200, here=here, key=principal.key, **values)
 
 
+def signed_in(request: Request) -> bool:
+    """Whether who asks showed a key, so that commands to copy need one too."""
+    principal: Principal = request.state.principal
+    return principal.key is not None
+
+
 def _explain(request: Request, error: Exception) -> Response:
     """The page for an error; who has to sign in is asked to, and led back."""
     problem = problem_of(error, request.url.path)

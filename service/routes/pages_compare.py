@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Query, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from service.db import Predictions
 from service.errors import InvalidRequest
@@ -29,14 +29,22 @@ _Values = Annotated[list[str] | None, Query(description="The user's number for e
 
 
 @router.get("/compare")
-def comparison(request: Request, service: CurrentService, p: _Ids = None, v: _Values = None) -> Response:
+def comparison(
+    request: Request,
+    service: CurrentService,
+    p: _Ids = None,
+    v: _Values = None,
+    without: Annotated[str, Query(description="A prediction to leave out.")] = "",
+) -> Response:
     """Stored predictions in a table and a chart, and the form that adds more."""
+    if without:
+        return RedirectResponse(_address(request, p or [], v or [], without), 303)
     models, lost = _models(service, p or [], v or [])
     compared = compare(models, request.query_params, aliases(service))
     points = [point.to_json(compared.x, compared.y) for point in compared.points]
     return page(
         request, "compare.html", "compare", models=models, lost=lost, comparison=compared, points=points,
-        budget=Budget.of(request.query_params), without=_without(request, models), **form(service),
+        budget=Budget.of(request.query_params), **form(service),
     )  # fmt: skip
 
 
@@ -48,11 +56,12 @@ def comparison_csv(service: CurrentService, p: _Ids = None) -> Response:
     return download(text.encode(), "text/csv; charset=utf-8", "comparison.csv")
 
 
-def _without(request: Request, models: list[Model]) -> dict[str, str]:
-    """Id → the page's query without that model."""
-    kept = [(key, value) for key, value in request.query_params.multi_items() if key not in ("p", "v")]
-    pairs = {m.id: [("p", m.id), ("v", "" if m.value is None else f"{m.value:.12g}")] for m in models}
-    return {m.id: urlencode([*kept, *(pair for i, p in pairs.items() if i != m.id for pair in p)]) for m in models}
+def _address(request: Request, ids: list[str], values: list[str], without: str) -> str:
+    """The page's address without one of its predictions."""
+    kept = [(key, value) for key, value in request.query_params.multi_items() if key not in ("p", "v", "without")]
+    for i, value in zip_longest(ids, values[: len(ids)], fillvalue=""):
+        kept += [("p", i), ("v", value)] if i != without else []
+    return f"/compare?{urlencode(kept)}"
 
 
 def _models(service: Service, ids: list[str], values: list[str]) -> tuple[list[Model], int]:

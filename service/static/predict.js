@@ -1,5 +1,6 @@
 // The form for predictions: chosen files and examples are stripped here, sent one by one, and shown on their page, or
 // on the comparison where there are several.
+import { ask, complain, made } from "./asking.js";
 import { stripWeights, NotAModel } from "./strip.js";
 
 const form = document.getElementById("predict");
@@ -7,31 +8,27 @@ const chosen = document.getElementById("chosen");
 const status = document.getElementById("status");
 const problem = document.getElementById("problem");
 const submit = form.querySelector("button[type=submit]");
+const comparing = form.dataset.compare !== undefined;
 const LARGEST_FILE = 2 ** 31 - 1; // protobuf's own limit
-const models = []; // {name, load: () => Promise<Uint8Array>}
-
-const element = (tag, text, attributes = {}) => {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-};
+const models = []; // {name, load: () => Promise<Uint8Array>, done: ids by the options that gave them}
 
 function add(name, load) {
-  models.push({ name, load });
-  problem.hidden = true;
+  models.push({ name, load, done: new Map() });
+  show();
+}
+
+function remove(model) {
+  models.splice(models.indexOf(model), 1);
   show();
 }
 
 function show() {
-  chosen.replaceChildren(...models.map((model, index) => {
-    const item = element("li", "");
-    const remove = element("button", "Remove", { type: "button", class: "link", "aria-label": `Remove ${model.name}` });
-    remove.addEventListener("click", () => {
-      models.splice(index, 1);
-      show();
-    });
-    item.append(element("span", model.name, { class: "name" }), remove);
+  problem.hidden = true;
+  chosen.replaceChildren(...models.map((model) => {
+    const item = made("li", "");
+    const button = made("button", "Remove", { type: "button", class: "link", "aria-label": `Remove ${model.name}` });
+    button.addEventListener("click", () => remove(model));
+    item.append(made("span", model.name, { class: "name" }), button);
     return item;
   }));
 }
@@ -82,53 +79,58 @@ function options() {
 }
 
 /** Send one model; resolves to the id of its prediction, rejects with a problem document or an Error. */
-async function predict(model, { targets, batch_size, dims, strict }) {
+async function predict(model, given) {
   const bytes = await model.load();
-  const isGraph = /^\s*\{/.test(new TextDecoder().decode(bytes.subarray(0, 64)));
   const name = model.name.slice(0, 200);
-  let url = "/v1/predictions", body, type = "application/json";
-  if (isGraph) {
-    const graph = JSON.parse(new TextDecoder().decode(bytes));
-    const fields = { architecture: { format: "graph", graph }, name, targets, dims, strict, detail: "kernels" };
-    body = JSON.stringify(batch_size ? { ...fields, batch_size } : fields);
-  } else {
-    body = stripWeights(bytes);
-    type = "application/octet-stream";
-    const query = new URLSearchParams({ name, detail: "kernels", strict });
-    for (const target of targets) query.append("target", target);
-    for (const [dim, size] of Object.entries(dims)) query.append("dim", `${dim}=${size}`);
-    if (batch_size) query.set("batch_size", batch_size);
-    url += `/onnx?${query}`;
+  if (/^\s*\{/.test(new TextDecoder().decode(bytes.subarray(0, 64)))) {
+    const architecture = { format: "graph", graph: parsed(new TextDecoder().decode(bytes)) };
+    const body = JSON.stringify({ architecture, name, detail: "kernels", ...given });
+    return (await ask("/v1/predictions", within(body))).id;
   }
+  const query = new URLSearchParams({ name, detail: "kernels", strict: given.strict });
+  for (const target of given.targets) query.append("target", target);
+  for (const [dim, size] of Object.entries(given.dims)) query.append("dim", `${dim}=${size}`);
+  if (given.batch_size) query.set("batch_size", given.batch_size);
+  const body = within(stripWeights(bytes));
+  return (await ask(`/v1/predictions/onnx?${query}`, body, "application/octet-stream")).id;
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new NotAModel(`This is not a JSON graph: ${error.message}`);
+  }
+}
+
+/** The body, which the server must not refuse for its size. */
+function within(body) {
   const limit = Number(form.dataset.limit);
-  if (body.length > limit) throw new NotAModel(
+  if (body.length <= limit) return body;
+  throw new NotAModel(
     `Even without weights this is ${(body.length / 1e6).toFixed(1)} MB, ` +
     `and this server takes ${(limit / 1e6).toFixed(1)} MB. ` +
     "On the command line there is no limit: archgauge predict FILE");
-  const response = await fetch(url, { method: "POST", body, headers: { "content-type": type } });
-  const answer = await response.json();
-  if (!response.ok) throw answer;
-  return answer.id;
 }
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   problem.hidden = true;
-  if (!models.length) return explain(null, new Error("Choose a file or an example first."));
+  if (!models.length) return complain(new Error("Choose a file or an example first."), "Something is missing");
   const given = options();
-  if (!given.targets.length) return explain(null, new Error("Choose at least one target."));
+  if (!given.targets.length) return complain(new Error("Choose at least one target."), "Something is missing");
   submit.disabled = true;
-  const ids = [];
   try {
+    const same = JSON.stringify(given);
     for (const [index, model] of models.entries()) {
       status.textContent = models.length > 1 ? `Predicting ${index + 1} of ${models.length} …` : "Predicting …";
       try {
-        ids.push(await predict(model, given));
+        if (!model.done.has(same)) model.done.set(same, await predict(model, given));
       } catch (error) {
         return explain(model, error);
       }
     }
-    leave(ids);
+    leave(models.map((model) => model.done.get(same)));
   } finally {
     submit.disabled = false;
     status.textContent = "";
@@ -140,36 +142,38 @@ function leave(ids) {
   const query = new URLSearchParams();
   const budget = new FormData(form);
   for (const name of ["ms", "mj", "mb"]) if (budget.get(name)) query.set(name, budget.get(name));
-  if (ids.length === 1 && form.dataset.compare === undefined) {
+  if (ids.length === 1 && !comparing) {
     location.assign(`/predictions/${encodeURIComponent(ids[0])}${query.size ? `?${query}` : ""}`);
     return;
   }
-  const all = form.dataset.compare === undefined ? query : new URLSearchParams(location.search);
-  for (const id of ids) all.append("p", id);
-  location.assign(`/compare?${all}`);
+  const axes = document.getElementById("axes"); // what is compared, with numbers that were typed though not sent yet
+  if (comparing && axes) for (const [name, value] of new FormData(axes)) {
+    if (value || name === "v") query.append(name, value);
+  }
+  for (const id of ids) query.append("p", id);
+  location.assign(`/compare?${query}`);
 }
 
 /** Say what went wrong, and what can be done about it. */
 function explain(model, error) {
-  const detail = error.detail ?? error.message ?? String(error);
-  const parts = [element("h3", error.title ?? (model ? "This could not be predicted" : "Something is missing"))];
-  if (model) parts.push(element("p", model.name, { class: "quiet small" }));
-  parts.push(element("p", detail));
-  for (const one of error.errors ?? []) parts.push(element("p", `${one.location}: ${one.message}`));
-  if (error.operators) parts.push(element("p", `Operators: ${error.operators.join(", ")}`));
-  if (error.type?.endsWith(":unpriceable-kernels")) parts.push(withoutStrict());
-  if (error.status === 401 || error.status === 403) parts.push(element("a", "Sign in", { href: "/sign-in?next=/" }));
-  problem.replaceChildren(...parts);
-  problem.hidden = false;
+  const more = [];
+  if (error.operators) more.push(made("p", `Operators: ${error.operators.join(", ")}`));
+  more.push(made("p", model.name, { class: "quiet small break" }));
+  if (error.type?.endsWith(":unpriceable-kernels")) more.push(again("Predict what can be priced", () => {
+    form.dataset.strict = "false";
+  }));
+  if (models.length > 1) more.push(again("Leave it out", () => remove(model)));
+  complain(error, "This could not be predicted", more);
   const dim = error.dimension && !error.dimension.endsWith("]") ? askFor(error.dimension) : null;
-  (dim ?? problem).scrollIntoView({ block: "nearest" });
+  dim?.scrollIntoView({ block: "nearest" });
   dim?.focus();
 }
 
-function withoutStrict() {
-  const button = element("button", "Predict what can be priced", { type: "button" });
+/** A button that changes something and sends the form again. */
+function again(text, change) {
+  const button = made("button", text, { type: "button" });
   button.addEventListener("click", () => {
-    form.dataset.strict = "false";
+    change();
     form.requestSubmit();
   });
   return button;
@@ -179,8 +183,8 @@ function withoutStrict() {
 function askFor(name) {
   const known = [...form.querySelectorAll("[data-dim]")].find((input) => input.dataset.dim === name);
   if (known) return known;
-  const row = element("div", ""), label = element("label", `Size of the dimension “${name}”`);
-  const input = element("input", "", { type: "number", min: "1", step: "1", inputmode: "numeric" });
+  const row = made("div", ""), label = made("label", `Size of the dimension “${name}”`);
+  const input = made("input", "", { type: "number", min: "1", step: "1", inputmode: "numeric" });
   input.dataset.dim = name;
   input.id = label.htmlFor = `dim-${form.querySelectorAll("[data-dim]").length}`;
   row.append(label, input);

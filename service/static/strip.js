@@ -1,6 +1,7 @@
 // Takes the weights out of an ONNX file before it leaves the browser, as archgauge-client does: a pass over the
 // protobuf wire format with the field numbers of onnx.proto. Every level passes on only the fields that it knows.
 // Tensors of more than MAX_ELEMENTS elements keep name, type and shape and lose their data.
+import { MASKING, maskedShare } from "./masks.js";
 
 const MAX_ELEMENTS = 256;
 const MAX_BYTES = 16 * MAX_ELEMENTS;
@@ -121,7 +122,9 @@ function requireBytes(field) {
   if (field.wire !== BYTES) throw new NotAModel(`This is not an ONNX file: field ${field.number} is no message.`);
 }
 
-// TensorProto: 1 dims, 2 data_type, 8 name, 4-7 and 9-11 data, 3 segment, 13 external_data, 14 data_location.
+// TensorProto: 1 dims, 2 data_type, 8 name, 4-7 and 9-11 data, 3 segment, 13 external_data, 14 data_location,
+// 16 metadata_props.
+const RAW = 9;
 const TENSOR_HEAD = new Set([1, 2, 8]);
 const TENSOR_DATA = new Set([4, 5, 6, 7, 9, 10, 11]);
 const TENSOR_REST = new Set([3, 13, 14]);
@@ -129,17 +132,29 @@ const TENSOR_REST = new Set([3, 13, 14]);
 function tensor(bytes, field) {
   requireBytes(field);
   if (field.end - field.start <= HARMLESS_BYTES) return keep(bytes, field);
-  const head = [], data = [];
-  let elements = 1, held = 0;
+  const head = [], data = [], raw = [], dims = [];
+  let held = 0, dtype = 0;
   for (const inner of fields(bytes, field.start, field.end)) {
     const part = bytes.subarray(inner.begin, inner.end);
     if (TENSOR_HEAD.has(inner.number)) head.push(part);
     else if (TENSOR_DATA.has(inner.number) || TENSOR_REST.has(inner.number)) data.push(part);
-    if (inner.number === 1) for (const dim of varints(bytes, inner)) elements *= dim;
+    if (inner.number === 1) dims.push(...varints(bytes, inner));
+    else if (inner.number === 2) dtype = varints(bytes, inner).next().value ?? 0;
+    else if (inner.number === RAW) raw.push(bytes.subarray(inner.start, inner.end));
     if (TENSOR_DATA.has(inner.number)) held += inner.end - inner.start;
   }
-  const small = elements <= MAX_ELEMENTS && held <= MAX_BYTES;
-  return encodedBytes(field.number, small ? [...head, ...data] : head);
+  const elements = dims.reduce((product, dim) => product * dim, 1);
+  if (elements <= MAX_ELEMENTS && held <= MAX_BYTES) head.push(...data);
+  else if (dims.length > 1) head.push(...raw.flatMap((numbers) => noted(numbers, dtype)));
+  return encodedBytes(field.number, head);
+}
+
+/** What is kept of a large mask of attention scores: which share of it hides. */
+function noted(numbers, dtype) {
+  const share = maskedShare(numbers, dtype);
+  if (share === null) return [];
+  const text = (number, value) => encodedBytes(number, [new TextEncoder().encode(value)]);
+  return encodedBytes(16, [...text(1, MASKING), ...text(2, share)]);
 }
 
 /** AttributeProto, whose lists of numbers and strings can be weights as well. */

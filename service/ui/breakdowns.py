@@ -8,8 +8,8 @@ from typing import Any
 
 from service.ui.formats import operator, percent
 
-#: Rows that a page shows unless all are asked for.
-SHOWN = 20
+#: Slowest kernels that are shown unless all are asked for, and how many of all are on one page.
+SHOWN, PER_PAGE = 20, 200
 
 #: What the baseline says limits a kernel, in words.
 BOUNDS = {"compute": "arithmetic", "memory": "memory traffic", "launch": "starting kernels"}
@@ -42,11 +42,19 @@ class Breakdown:
 
     kinds: list[Group]
     bounds: list[Group]
+    #: Those that are shown, the slowest first.
     slowest: list[Slow]
     kernels: int
+    #: Of the whole latency, that of the five slowest kernels.
+    five_share: float
     overhead_share: float
     #: Kernels without a price.
     missing: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages list all kernels."""
+        return max(-(-self.kernels // PER_PAGE), 1)
 
     @property
     def sentences(self) -> list[str]:
@@ -59,25 +67,31 @@ class Breakdown:
             f"{percent(first.share, 0)} of the time is in {first.kernels:,} {operator(first.name)} kernel{plural}."
         ]
         if self.kernels > 10:
-            slow = percent(sum(s.share for s in self.slowest[:5]), 0)
-            texts.append(f"The five slowest of {self.kernels:,} kernels take {slow}.")
+            texts.append(f"The five slowest of {self.kernels:,} kernels take {percent(self.five_share, 0)}.")
         limits = [f"{BOUNDS.get(g.name, g.name)} {percent(g.share, 0)}" for g in self.bounds if g.share >= 0.005]
         texts.append(f"What limits it: {', '.join(limits)}.")
         return texts
 
 
-def breakdown(prediction: Mapping[str, Any], shown: int | None = SHOWN) -> Breakdown | None:
-    """Of an entry of ``predictions``; None where it was made without kernels. ``shown`` None lists all of them."""
+def breakdown(prediction: Mapping[str, Any], page: int | None = None) -> Breakdown | None:
+    """Of an entry of ``predictions``; None where it was made without kernels.
+
+    ``page`` (from 1; the last one for all that lie beyond it) lists that part of all kernels, None the slowest.
+    """
     kernels: Sequence[Mapping[str, Any]] | None = prediction.get("kernels")
     if kernels is None:
         return None
     total = prediction["latency_ms"]["value"] or 1.0
-    order = sorted(range(len(kernels)), key=lambda i: -(kernels[i]["latency_ms"] or 0.0))
+    shares = [(kernel["latency_ms"] or 0.0) / total for kernel in kernels]
+    order = sorted(range(len(kernels)), key=lambda i: -shares[i])
+    begin = 0 if page is None else min((page - 1) * PER_PAGE, max(len(kernels) - 1, 0) // PER_PAGE * PER_PAGE)
+    shown = order[begin : begin + (SHOWN if page is None else PER_PAGE)]
     return Breakdown(
         kinds=_groups(kernels, total, lambda k: str(k["kind"])),
         bounds=_groups([k for k in kernels if k["bound"]], total, lambda k: str(k["bound"])),
-        slowest=[Slow(i + 1, kernels[i], (kernels[i]["latency_ms"] or 0.0) / total) for i in order[:shown]],
+        slowest=[Slow(i + 1, kernels[i], shares[i]) for i in shown],
         kernels=len(kernels),
+        five_share=sum(shares[i] for i in order[:5]),
         overhead_share=prediction["overhead_ms"] / total,
         missing=sum(k["latency_ms"] is None for k in kernels),
     )

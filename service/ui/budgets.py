@@ -76,7 +76,7 @@ class Budget:
     @property
     def query(self) -> str:
         """``ms=5&mb=20``."""
-        return urlencode({name: f"{limit:g}" for name, limit in self.limits.items()})
+        return urlencode({name: f"{limit:.12g}" for name, limit in self.limits.items()})
 
     def verdicts(self, prediction: Mapping[str, Any]) -> list[Verdict]:
         """One per limit that is set, for an entry of ``predictions`` of an answer."""

@@ -8,41 +8,45 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+#: Where commands find the API key of whoever runs them.
+KEY_VARIABLE = "ARCHGAUGE_API_KEY"
+
 _GRAPH_BODY = '{architecture: {format: "graph", graph: .}'
 
 
-def curl(request: Mapping[str, Any], name: str, base_url: str) -> str:
-    """A shell command. ``request`` is the stored summary of the request, ``name`` what the architecture is called."""
+def curl(request: Mapping[str, Any], name: str, base_url: str, *, with_key: bool = False) -> str:
+    """A shell command. ``request`` is the stored summary of the request, ``name`` what the architecture is called;
+    ``with_key`` where the service wants one.
+    """
+    key = f' \\\n  --header "Authorization: Bearer ${KEY_VARIABLE}"' if with_key else ""
     if request["architecture"]["format"] == "graph":
-        rest = {key: value for key, value in request.items() if key not in ("architecture", "detail")}
-        fields = "".join(f", {json.dumps(key)}: {json.dumps(value)}" for key, value in rest.items())
+        rest = {field: value for field, value in request.items() if field not in ("architecture", "detail")}
+        fields = "".join(f", {json.dumps(field)}: {json.dumps(value)}" for field, value in rest.items())
         return (
             f"jq {shlex.quote(_GRAPH_BODY + fields + '}')} {shlex.quote(_file(name, '.json'))} | \\\n"
-            f"  curl --json @- {shlex.quote(base_url + '/v1/predictions')}"
+            f"  curl --json @- {shlex.quote(base_url + '/v1/predictions')}{key}"
         )
-    query = [(key, request[field]) for key, field in (("name", "name"), ("predictor", "predictor"),
-                                                      ("batch_size", "batch_size"), ("confidence", "confidence"))
-             if field in request]  # fmt: skip
+    query = [(field, request[field]) for field in ("name", "predictor", "batch_size", "confidence") if field in request]
     query += [("target", target) for target in request.get("targets", ())]
-    query += [("dim", f"{key}={size}") for key, size in request.get("dims", {}).items()]
-    query += [("shape", f"{key}={','.join(map(str, s))}") for key, s in request.get("input_shapes", {}).items()]
+    query += [("dim", f"{dim}={size}") for dim, size in request.get("dims", {}).items()]
+    query += [("shape", f"{tensor}={','.join(map(str, s))}") for tensor, s in request.get("input_shapes", {}).items()]
     if request.get("strict") is False:
         query.append(("strict", "false"))
     url = f"{base_url}/v1/predictions/onnx{'?' + urlencode(query) if query else ''}"
-    return f"curl --data-binary {shlex.quote('@' + _file(name, '.onnx'))} \\\n  {shlex.quote(url)}"
+    return f"curl --data-binary {shlex.quote('@' + _file(name, '.onnx'))} \\\n  {shlex.quote(url)}{key}"
 
 
-def python(request: Mapping[str, Any], name: str, base_url: str) -> str:
+def python(request: Mapping[str, Any], name: str, base_url: str, *, with_key: bool = False) -> str:
     """Lines of Python with archgauge-client."""
     suffix = ".json" if request["architecture"]["format"] == "graph" else ".onnx"
     fields = ("targets", "predictor", "batch_size", "dims", "input_shapes", "confidence", "strict")
     given = "".join(f", {field}={request[field]!r}" for field in fields if field in request)
-    model = repr(_file(name, suffix))
     lines = ["from archgauge_client import Client"]
-    if suffix == ".json":
-        lines = ["import json", *lines]
-        model = f"json.load(open({model}))"
-    return "\n".join([*lines, f"print(Client({base_url!r}).predict({model}{given}))"])
+    key = ""
+    if with_key:
+        lines = ["import os", *lines]
+        key = f', api_key=os.environ["{KEY_VARIABLE}"]'
+    return "\n".join([*lines, f"print(Client({base_url!r}{key}).predict({_file(name, suffix)!r}{given}))"])
 
 
 def _file(name: str, suffix: str) -> str:

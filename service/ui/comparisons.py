@@ -65,6 +65,8 @@ class Comparison:
     points: list[Point]
     x: str
     y: str
+    #: Whether we have chosen ``y``, and not the user.
+    chosen: bool
     #: What the user's number is.
     label: str
     #: Whether less of it is better, as of all costs.
@@ -79,7 +81,8 @@ def compare(
     models: Sequence[Model], query: Mapping[str, str], aliases: Mapping[str, Sequence[str]]
 ) -> Comparison:  # fmt: skip
     """Compare on the axes that the query names. Without names, latency is drawn against the user's number, or energy,
-    or memory: the first that is known of any model.
+    or memory: the first that is known of any model. ``chosen`` in the query is the axis that was chosen so before, and
+    is no choice of the user's when it comes again.
     """
     points = [
         Point(model, p, ", ".join(aliases.get(p["target"], ())) or p["target"])
@@ -88,10 +91,11 @@ def compare(
     ]
     known = (axis for axis in ("value", "energy", "memory") if any(point.on(axis) is not None for point in points))
     x = query["x"] if query.get("x") in AXES else "latency"
-    y = query["y"] if query.get("y") in AXES else next(known, "memory")
+    chosen = query.get("y") not in AXES or query.get("y") == query.get("chosen")
+    y = next(known, "memory") if chosen else query["y"]
     less = query.get("less") == "1"
     _mark_fronts(points, x, y, {axis: 1.0 if axis != "value" or less else -1.0 for axis in AXES})
-    return Comparison(points, x, y, query.get("label", "").strip()[:60], less)
+    return Comparison(points, x, y, chosen, query.get("label", "").strip()[:60], less)
 
 
 def _mark_fronts(points: Sequence[Point], x: str, y: str, signs: Mapping[str, float]) -> None:

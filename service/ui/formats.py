@@ -48,7 +48,7 @@ def count(value: float | None, unit: str = "") -> str:
     for size, prefix in _PREFIXES:
         if abs(value) >= size:
             return f"{digits(value / size)} {prefix}{unit}"
-    return f"{digits(value)} {unit}".strip()
+    return f"{digits(value, 1 if value == int(value) else 3)} {unit}".strip()
 
 
 def exact(value: float | None) -> str:
@@ -98,7 +98,23 @@ def age(text: str | None, now: datetime | None = None) -> str:
     return "just now"
 
 
+def duration(seconds: float | None) -> str:
+    """``under a minute``, ``8 min``, ``2 h 10 min``, ``3 d 4 h``: coarse, so that it changes seldom."""
+    if seconds is None:
+        return DASH
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "under a minute"
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
+    return f"{minutes // 1440} d" + (f" {minutes % 1440 // 60} h" if minutes % 1440 >= 60 else "")
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
-    for f in (digits, exact, ms, mj, mb, count, percent, signed_percent, thousands, operator, domain, moment, age)
-}
+    for f in (
+        digits, exact, ms, mj, mb, count, percent, signed_percent, thousands, operator, domain, moment, age, duration,
+    )
+}  # fmt: skip

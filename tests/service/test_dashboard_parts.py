@@ -16,8 +16,10 @@ from service.errors import InvalidRequest
 from service.ui import commands, formats
 from service.ui.breakdowns import breakdown
 from service.ui.budgets import Budget, worst
+from service.ui.charts import charts
 from service.ui.comparisons import Model, compare, pareto
 from service.ui.results import headline, rows
+from service.ui.rooflines import roofs
 from service.ui.spreadsheets import kernels_csv, summary_csv
 from service.ui.target_reports import families
 
@@ -77,13 +79,72 @@ def test_the_headline_says_by_how_much() -> None:
 
 def test_time_is_broken_down_by_kind_and_limit() -> None:
     kernels = [kernel("a.Conv", 3.0), kernel("Add", 0.5, bound="memory"), kernel("a.Conv", 1.0), kernel("Odd", None)]
-    found = breakdown(prediction(kernels=kernels), shown=2)
+    found = breakdown(prediction(kernels=kernels))
     assert found is not None
     assert [(g.name, g.kernels, g.latency_ms) for g in found.kinds[:2]] == [("a.Conv", 2, 4.0), ("Add", 1, 0.5)]
     assert sum(g.share for g in found.kinds) + found.overhead_share == pytest.approx(1.0)
-    assert [s.position for s in found.slowest] == [1, 3] and found.missing == 1
+    assert [s.position for s in found.slowest] == [1, 3, 2, 4] and found.missing == 1
     assert found.sentences[0].startswith("80 % of the time is in 2 Conv kernels")
     assert breakdown(prediction()) is None
+
+
+def test_all_kernels_are_listed_page_by_page() -> None:
+    many = prediction(kernels=[kernel(ms=1.0 + i) for i in range(450)])
+    pages = [breakdown(many, page) for page in (1, 2, 3, 99)]
+    assert [len(found.slowest) for found in pages if found] == [200, 200, 50, 50]
+    assert pages[0] and pages[0].pages == 3 and pages[0].slowest[0].position == 450
+    assert pages[3] and pages[3].slowest[-1].position == 1
+    assert pages[0].sentences == pages[3].sentences  # which are of the whole
+
+
+def rooflined(**more: Any) -> dict[str, Any]:
+    rates = {"flops_per_s": 1e9, "bytes_per_s": 1e8, "cache_bytes_per_s": 4e8}
+    return prediction(roofline=rates, memory=MEMORY, **more)
+
+
+MEMORY = {"constants_bytes": 900_000, "packed_bytes": 100_000, "activations_bytes": 1_000_000}
+PEAKS = {"flops_per_s": {"float32": 2e9, "int8": 8e9}, "bytes_per_s": 1e8, "cache_bytes_per_s": 4e8}
+
+
+def test_kernels_have_the_roof_of_their_precision() -> None:
+    kernels = [kernel(precision="fp32"), kernel(precision="int8"), kernel(precision="int64", flops=0)]
+    found = roofs(rooflined(kernels=kernels), PEAKS)
+    assert found is not None and found.flops_per_s == {"fp32": 2e9, "int8": 8e9} and "rate in fp32" in found.note
+    plain = roofs(rooflined(kernels=[kernel(precision="fp32")]), PEAKS)
+    assert plain is not None and plain.note == ""
+    half = roofs(rooflined(kernels=[kernel(precision="fp16"), kernel(ms=0.001, precision="bf16")]), PEAKS)
+    assert half is not None and half.flops_per_s == {} and "in fp16 was not measured" in half.note
+    for peaks in (None, {}, {**PEAKS, "bytes_per_s": "much"}, {**PEAKS, "flops_per_s": 1e9}):
+        guessed = roofs(rooflined(kernels=kernels), peaks)
+        assert guessed is not None and guessed.flops_per_s == {"fp32": 1e9} and "were not measured" in guessed.note
+    assert roofs(prediction(), PEAKS) is None
+
+
+def test_kernels_that_are_alike_are_one_dot() -> None:
+    alike = {"precision": "fp32", "bytes": 40, "flops": 2_000_000}
+    kernels = [kernel("a.Conv", 1.0, **alike), kernel("Add", 0.5, **alike), kernel("a.Conv", 3.0, **alike)]
+    shown = rooflined(kernels=[*kernels, kernel("Odd", None, **alike), kernel("Add", 2.0, flops=0, bytes=1)])
+    found = roofs(shown, PEAKS)
+    assert found is not None
+    roofline = charts(shown, found)["roofline"]
+    assert [(k["kind"], len(k["dots"])) for k in roofline["kinds"]] == [("a.Conv", 1), ("Add", 1)]
+    assert roofline["kinds"][0]["dots"][0] == {
+        "intensity": 50_000.0, "gflops": 1.0, "share": 0.8, "ms": 2.0, "count": 2, "precision": "fp32",
+        "source": "table", "nodes": "a, b",
+    }  # fmt: skip
+    assert roofline["gflops"] == {"fp32": 2.0} and roofline["memory_gbs"] == 0.1
+
+
+def test_the_course_of_memory_keeps_its_peak_however_long_it_is() -> None:
+    kernels = [kernel(ms=0.001, live_bytes=1000 * (i % 7)) for i in range(20_000)]
+    kernels[12_345]["live_bytes"], kernels[12_345]["nodes"] = 1_000_000, ["high"]
+    shown = rooflined(kernels=kernels)
+    found = roofs(shown, PEAKS)
+    assert found is not None
+    memory = charts(shown, found)["memory"]
+    assert len(memory["ms"]) <= 1500 and memory["ms"] == sorted(memory["ms"]) and memory["end_ms"] == pytest.approx(20)
+    assert memory["constants_mb"] == 1.0 and max(memory["mb"]) == memory["peak_mb"] == 2.0
+    assert memory["nodes"][memory["mb"].index(2.0)] == "high"
 
 
 def test_fronts_are_those_that_nothing_dominates() -> None:
@@ -98,6 +159,8 @@ def test_own_numbers_are_better_the_larger_unless_said() -> None:
     assert [p.front for p in compare(models, {"less": "1"}, {}).points] == [False, True]
     without = [Model(m.id, m.answer, None) for m in models]
     assert compare(without, {}, {}).y == "memory"  # no energy is known
+    assert compare(models, {"y": "memory", "chosen": "memory"}, {}).y == "value"  # nobody wanted memory
+    assert compare(models, {"y": "memory", "chosen": "value"}, {}).y == "memory"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +173,7 @@ def test_numbers_have_three_digits(value: float | None, text: str) -> None:
 
 
 def test_units_and_ages() -> None:
-    assert formats.count(708e6, "FLOPs") == "708 MFLOPs" and formats.count(12) == "12.0"
+    assert formats.count(708e6, "FLOPs") == "708 MFLOPs" and formats.count(12) == "12" and formats.count(1.5) == "1.50"
     assert formats.mb(8_890_976) == "8.89 MB" and formats.signed_percent(-0.011) == "−1.1 %"
     assert (formats.operator("com.microsoft.nchwc.Conv"), formats.domain("com.microsoft.nchwc.Conv")) == (
         "Conv",
@@ -133,6 +196,9 @@ def test_commands_quote_what_strangers_wrote() -> None:
     code = commands.python(request, evil, "http://h")
     compile(code, "snippet", "exec")
     assert "targets=['my board'], dims={'s': 4}" in code
+    locked = commands.curl(request, evil, "http://h", with_key=True)
+    assert shlex.split(locked.replace("\\\n", ""))[-1] == "Authorization: Bearer $ARCHGAUGE_API_KEY"
+    assert 'api_key=os.environ["ARCHGAUGE_API_KEY"]' in commands.python(request, evil, "http://h", with_key=True)
     graph = commands.curl({"architecture": {"format": "graph"}, "batch_size": 2}, "n", "http://h")
     assert shlex.split(graph.replace("\\\n", ""))[1].startswith("{architecture:") and '"batch_size": 2' in graph
 

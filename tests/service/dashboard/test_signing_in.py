@@ -52,7 +52,9 @@ def test_signing_in_leads_back_and_lets_predict(open_page: Callable[..., Page], 
     page.get_by_role("button", name="SqueezeNet", exact=True).click()
     page.get_by_role("button", name="Predict", exact=True).click()
     page.wait_for_url(re.compile("/predictions/"))
+    page.locator("#roofline").scroll_into_view_if_needed()
     expect(page.locator("#roofline .scatterlayer .trace").first).to_be_visible()
+    assert all("ARCHGAUGE_API_KEY" in command for command in page.locator(".copyable code").all_inner_texts())
     page.get_by_role("button", name="Sign out").click()
     page.goto("/")
     assert "/sign-in" in page.url

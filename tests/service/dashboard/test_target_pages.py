@@ -29,6 +29,14 @@ def test_targets_and_one_of_them(page: Page) -> None:
     expect(versions).to_have_count(2)
 
 
+def test_the_drift_of_the_sentinel_is_drawn(page: Page) -> None:
+    page.goto("/targets")
+    page.get_by_role("link", name="onerror=alert(1)").click()  # its alias
+    page.locator("#drift").scroll_into_view_if_needed()
+    expect(page.locator("#drift .scatterlayer .trace")).to_be_attached()
+    assert "Slower than the reference" in page.inner_text("#drift")
+
+
 def test_a_predictor_is_rolled_back(
     open_page: Callable[..., Page], fill: Callable[[Path], Path], tmp_path: Path
 ) -> None:
@@ -48,9 +56,11 @@ def test_a_predictor_is_rolled_back(
         page.get_by_role("button", name="No", exact=True).click()
         assert _promoted(folder) == second.version
         page.get_by_role("button", name="Roll back to it").click()
+        page.get_by_label("Note").fill("the new one is wrong")
         page.get_by_role("button", name="Yes").click()
         row = page.get_by_role("region", name="Predictor versions").locator("tbody tr").filter(has_text=first.version)
         expect(row).to_contain_text("answers")
+        expect(row).to_contain_text("the new one is wrong")
     assert _promoted(folder) == first.version
 
 

@@ -1,0 +1,71 @@
+"""The roofs over the kernels of a prediction: which peak rates of the device were measured, and for what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from predictors.details import precision_name
+
+#: Kernels of a precision whose peak nobody measured are spoken of if they take this share of the time.
+_NOTEWORTHY = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Roofs:
+    """Peak rates that concern the kernels of a prediction."""
+
+    #: Operations per second by precision (``fp32``, ``int8``).
+    flops_per_s: Mapping[str, float]
+    bytes_per_s: float
+    cache_bytes_per_s: float
+    #: Precisions in which kernels compute and whose peak is not known.
+    unknown: tuple[str, ...]
+    #: Whether the rates are this device's, and not a usual processor's.
+    measured: bool
+
+    @property
+    def note(self) -> str:
+        """What must be known to read the chart; empty where nothing is special."""
+        if not self.measured:
+            return "The peak rates of this device were not measured: the lines are those of a usual processor’s core."
+        texts = []
+        if self.unknown:
+            kinds = " and ".join(self.unknown)
+            texts.append(
+                f"The device’s peak rate in {kinds} was not measured, so kernels that compute in it have no roof."
+            )
+        if self.unknown or self.flops_per_s.keys() - {"fp32"}:
+            texts.append("What limits a kernel is reckoned with the rate in fp32, whatever it computes in.")
+        return " ".join(texts)
+
+
+def roofs(prediction: Mapping[str, Any], peaks: Mapping[str, Any] | None) -> Roofs | None:
+    """The roofs for an entry of ``predictions``; None where it was made without kernels.
+
+    ``peaks`` are those in the report of the lookup table that it comes from, as `profilers.peaks.Peaks.to_json` gives
+    them; without, the rates with which the predictor was made are taken.
+    """
+    baseline = prediction.get("roofline")
+    if prediction.get("kernels") is None or baseline is None:
+        return None
+    times: dict[str, float] = {}
+    for kernel in prediction["kernels"]:
+        if kernel.get("flops") and kernel.get("precision"):
+            times[kernel["precision"]] = times.get(kernel["precision"], 0.0) + (kernel["latency_ms"] or 0.0)
+    rates = peaks or {}
+    memory, caches = _rate(rates.get("bytes_per_s")), _rate(rates.get("cache_bytes_per_s"))
+    if memory is None or caches is None or not isinstance(rates.get("flops_per_s"), Mapping):
+        only = {"fp32": baseline["flops_per_s"]}
+        return Roofs(only, baseline["bytes_per_s"], baseline["cache_bytes_per_s"], (), measured=False)
+    known = {precision_name(str(dtype)): _rate(rate) for dtype, rate in rates["flops_per_s"].items()}
+    flops = {precision: rate for precision in sorted(times) if (rate := known.get(precision)) is not None}
+    least = _NOTEWORTHY * sum(times.values())
+    unknown = tuple(precision for precision in sorted(times) if precision not in flops and times[precision] >= least)
+    return Roofs(flops, memory, caches, unknown, measured=True)
+
+
+def _rate(value: Any) -> float | None:
+    """A rate as an agent or an imported table reports it; None for what is none."""
+    return float(value) if isinstance(value, int | float) and 0.0 < value < float("inf") else None
