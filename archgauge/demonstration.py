@@ -10,6 +10,7 @@ import click
 
 from archgauge.comparing import Comparison, print_comparisons, print_summary, summarise
 from archgauge.evaluating import sentinel_reference
+from archgauge.executors import Executor
 from archgauge.measuring import measure_all
 from archgauge.networks import real_networks
 from archgauge.output import progress
@@ -32,7 +33,7 @@ def demonstrate(data_dir: Path, *, budget_s: float, seconds: float, quiet: bool)
     say(f"1. Profile this CPU with one thread for {budget_s:.0f} s, train on what was measured.")
     with open_store(data_dir) as store:
         with progress("Profiling") as report:
-            table = profile(store, threads=1, budget_s=budget_s, report=report)
+            table = profile(store, executor=Executor(), budget_s=budget_s, report=report)
         with progress("Training") as report:
             training = train(store, store.table(table.version, table.target_id), report=report)
         reference_us = sentinel_reference(store, table.target_id, [table.version])

@@ -13,8 +13,9 @@ import numpy as np
 from archgauge import models
 from archgauge.comparing import Comparison, KindTimes, summarise
 from archgauge.errors import CommandError, explain
+from archgauge.executors import Executor
 from archgauge.local import LocalPricing
-from archgauge.measuring import checked_target, measure_all
+from archgauge.measuring import measure_all
 from archgauge.output import progress
 from predictors import Predictor
 from predictors.composition import Composition
@@ -60,8 +61,10 @@ def evaluate(
     rounds: int,
     data_dir: Path,
     meter: str = "none",
+    trials: int | None = None,
 ) -> Evaluation:
-    """Predict all files, then measure those that could be predicted, in rounds, with their energy if there is a meter.
+    """Predict all files, then measure those that could be predicted, in rounds, with their energy if there is a meter
+    (in so many ``trials`` per round; by default three where there is one round).
 
     Raises CommandError where the target is not this machine as it is now.
     """
@@ -70,7 +73,7 @@ def evaluate(
     with LocalPricing(data_dir) as pricing:
         predictor = pricing.store.promoted(target)
         composition = Predictor.load(pricing.store.predictor_folder(predictor)).composition
-        threads = local_threads(pricing.store, predictor.target_id)
+        executor = local_executor(pricing.store, predictor.target_id)
         reference_us = sentinel_reference(pricing.store, predictor.target_id, predictor.tables)
         with progress("Predicting") as report:
             for index, file in enumerate(files):
@@ -86,8 +89,8 @@ def evaluate(
                 else:
                     predictions[file] = answer["predictions"][0]
     measured = measure_all(
-        {file: file for file in predictions}, bindings, threads=threads, seconds=seconds, rounds=rounds,
-        reference_us=reference_us, meter=meter, trials=1 if rounds > 1 else 3,
+        {file: file for file in predictions}, bindings, executor=executor, seconds=seconds, rounds=rounds,
+        reference_us=reference_us, meter=meter, trials=trials or (1 if rounds > 1 else 3),
     )  # fmt: skip
     names = models.names(files)
     comparisons = [
@@ -128,22 +131,25 @@ def _added(measurement: ModelMeasurement, composition: Composition) -> Iterator[
     yield from zip((kind for kind, _ in kernels), added.tolist(), strict=True)
 
 
-def local_threads(store: Store, target_id: str) -> int:
-    """The threads of a target that must be this machine as it is now; raises CommandError where it is not."""
-    threads = int(store.target(target_id).document["threads"])
-    here = checked_target(threads).id
+def local_executor(store: Store, target_id: str) -> Executor:
+    """The executor of a target that must be this machine as it is now; raises CommandError where it is not."""
+    executor = Executor.of(store.target(target_id).document)
+    here = executor.target().id
     if here != target_id:
         raise CommandError(
             f"predictions are for {target_id}, but this machine is {here} now; "
             "run `archgauge profile` here, or name another --target"
         )
-    return threads
+    return executor
 
 
 def sentinel_reference(store: Store, target_id: str, tables: Sequence[str]) -> float | None:
     """The sentinel's time (µs) that the table's latencies are relative to; None where the table does not say."""
+    reference = store.references.find(target_id)
     for version in tables:
-        report = store.table(version, target_id).manifest.get("report", {})
+        known = reference is not None and version == reference.table.version
+        table = reference.table if known and reference else store.table(version, target_id)
+        report = table.manifest.get("report", {})
         if report.get("sentinel_us"):
             return float(report["sentinel_us"])
     return None

@@ -7,19 +7,17 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import click
 
 from archgauge.errors import CommandError, explain
+from archgauge.executors import Executor
 from archgauge.output import progress
 from profilers import MeasurementFailed, ModelMeasurement, ModelMeter
 from profilers.errors import MeterUnavailable, UnknownMeter
 from profilers.meters import meters_here, open_meter
 from profilers.meters.metering import Metering
-
-if TYPE_CHECKING:
-    from lookup_tables import Target
 
 K = TypeVar("K", bound=Hashable)
 
@@ -41,6 +39,7 @@ def measure_all(
     bindings: Mapping[str, Any],
     *,
     threads: int = 1,
+    executor: Executor | None = None,
     seconds: float = 2.0,
     rounds: int = 1,
     reference_us: float | None = None,
@@ -49,11 +48,12 @@ def measure_all(
 ) -> Measured[K]:
     """Measure every model for about ``seconds`` in each of ``rounds``, each of which goes through all models.
 
+    ``executor`` is what runs them, by default onnxruntime on the processor with ``threads`` threads.
     Models that something disturbed are measured once more at the end of the round; the calmer measurement counts.
     Energy is metered by ``meter`` (see `profilers.meters`), in so many ``trials`` per round.
     """
     result: Measured[K] = Measured([{} for _ in range(rounds)])
-    target = checked_target(threads)
+    target = (executor or Executor(threads)).target()
     metering = Metering(trials)
     if metering_seconds(meter, target.provider, metering) is None:
         meter = "none"
@@ -119,20 +119,10 @@ def metering_seconds(text: str, provider: str, metering: Metering | None = None)
         return (metering or Metering(1)).duration_s(meter)
 
 
-def checked_target(threads: int) -> Target:
-    """This machine with the installed runtime; raises CommandError for more threads than it has."""
-    from profilers import local_target
-
-    try:
-        return local_target(threads)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
-
-
-def threads_of(target: str | None, data_dir: Path) -> int:
-    """Threads of the named target, or of the one promoted last; 1 where there is no store to ask."""
+def executor_of(target: str | None, data_dir: Path) -> Executor:
+    """That of the named target, or of the one promoted last; the processor with one thread where there is no store."""
     if target is None and (find_spec("sqlalchemy") is None or not data_dir.exists()):
-        return 1
+        return Executor()
     from archgauge.state import open_store
     from service.errors import NoPredictor
 
@@ -140,5 +130,5 @@ def threads_of(target: str | None, data_dir: Path) -> int:
         try:
             target_id = target or store.promoted().target_id
         except NoPredictor:
-            return 1
-        return int(store.target(target_id).document.get("threads", 1))
+            return Executor()
+        return Executor.of(store.target(target_id).document)

@@ -35,6 +35,19 @@ def dimension(text: str) -> tuple[str, int]:
     return name, int(size)
 
 
+def _provider(text: str) -> str:
+    from archgauge.executors import PROVIDERS
+
+    return PROVIDERS.get(text.lower(), text)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise click.BadParameter(f"{text!r} sets no option; write NAME=VALUE")
+    return name, value
+
+
 def shape(text: str) -> tuple[str, tuple[int, ...]]:
     """Name and sizes in ``x=1,3,320,320``; names may contain an equals sign."""
     name, _, sizes = text.rpartition("=")
@@ -82,6 +95,17 @@ input_shapes = click.option(
     "--shape", "input_shapes", metavar="INPUT=1,3,320,320", type=shape, multiple=True, callback=_mapping,
     help="Gives an input its shape; may be repeated.",
 )  # fmt: skip
+provider = click.option(
+    "--provider", metavar="P", type=_provider,
+    help="What computes: cpu, cuda, or a provider's full name (default: the target's, or cpu).",
+)  # fmt: skip
+runtime = click.option(
+    "--runtime", metavar="R", help="The runtime, as it is registered (default: the target's, or onnxruntime)."
+)
+runtime_options = click.option(
+    "--option", "runtime_options", metavar="NAME=VALUE", type=_setting, multiple=True,
+    callback=_mapping, help="An option of the runtime, such as use_tf32=0; another target for each. May be repeated.",
+)  # fmt: skip
 seconds = click.option(
     "--seconds", type=click.FloatRange(0.05, 600), default=2.0, show_default=True, metavar="S",
     help="Time to spend on each model.",
@@ -97,6 +121,13 @@ seed = click.option("--seed", metavar="N", type=click.IntRange(0), default=0, he
 def model_options(command: _Command) -> _Command:
     """The options that bind a model's dimensions, as keyword arguments batch_size, dims and input_shapes."""
     for option in (input_shapes, dims, batch_size):
+        command = option(command)
+    return command
+
+
+def executor(command: _Command) -> _Command:
+    """The options that choose what runs models: threads, provider, runtime and runtime_options."""
+    for option in (runtime_options, runtime, provider, threads):
         command = option(command)
     return command
 

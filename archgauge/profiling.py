@@ -13,13 +13,15 @@ from types import FrameType
 from typing import Any
 
 from archgauge.errors import CommandError, Interrupted
-from archgauge.measuring import checked_target, metering_seconds
+from archgauge.executors import Executor
+from archgauge.measuring import metering_seconds
 from archgauge.output import Report
 from lookup_tables import Measurement, TableVersion, Target, write_table
 from predictors import make_plan
 from predictors.energy.plan import with_metering
 from profilers import Progress, carry_out, measure_peaks
 from profilers.drift import reference_of
+from profilers.meters.metering import Metering
 from service.store import Store
 
 
@@ -33,15 +35,17 @@ class _Interrupts:
 def profile(
     store: Store,
     *,
-    threads: int,
+    executor: Executor,
     budget_s: float,
     precisions: Sequence[str] = ("fp32",),
     alias: str | None = None,
     meter: str = "none",
+    metering_share: float | None = None,
     report: Report,
 ) -> TableVersion:
     """Measure this machine for about ``budget_s`` seconds into the next version of its table, and register it.
 
+    ``metering_share`` of the budget may go to metering energy, by default what `predictors.energy.plan` says.
     What was measured is in a spool under the data directory until the version is written, so that a run that was
     stopped is continued by the next one with its budget.
 
@@ -49,11 +53,11 @@ def profile(
         Interrupted: Ctrl-C; the spool is kept.
         CommandError: nothing could be measured, or another run is measuring for the same store.
     """
-    target = checked_target(threads)
+    target = executor.target()
     folder = store.root.parent / "spool"
     with exclusive(folder / f"{target.id}.lock"):
         store.register_target(target, alias)
-        return _profile(store, target, folder, budget_s, precisions, alias, meter, report)
+        return _profile(store, target, folder, budget_s, precisions, alias, meter, metering_share, report)
 
 
 def _profile(
@@ -64,6 +68,7 @@ def _profile(
     precisions: Sequence[str],
     alias: str | None,
     meter: str,
+    metering_share: float | None,
     report: Report,
 ) -> TableVersion:
     began = time.monotonic()
@@ -72,11 +77,12 @@ def _profile(
     spool = folder / f"{target.id}-{len(older) + 1:04d}.ndjson"
     known = older[0].manifest["report"] if older else {}
     report(0.0, "peak rates of the processor")
-    peaks = known.get("peaks") or measure_peaks(target.threads).to_json()
+    peaks = known.get("peaks") or _peaks(target)
     plan = make_plan(len(older), budget_s, precisions, created_for=target.id)
-    metering_s = metering_seconds(meter, target.provider)
+    brief = Metering(1, brief=bool(target.device.accelerators))
+    metering_s = metering_seconds(meter, target.provider, brief)
     if metering_s is not None:
-        plan = with_metering(plan, budget_s, metering_s)
+        plan = with_metering(plan, budget_s, metering_s, metering_share)
     left_s = max(1.0, budget_s - (time.monotonic() - began))
     reference_us = known.get("sentinel_us")
     with _interrupts() as interrupts:
@@ -101,6 +107,13 @@ def _profile(
     store.register_table(table, alias)
     spool.unlink()
     return table
+
+
+def _peaks(target: Target) -> dict[str, Any] | None:
+    """None for the fake runtime, which multiplies nothing."""
+    if target.runtime == "fake":
+        return None
+    return measure_peaks(target.threads, target.runtime, target.provider, dict(target.options)).to_json()
 
 
 def _pass_on(progress: Progress, report: Report) -> None:

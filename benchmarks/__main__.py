@@ -17,6 +17,7 @@ import click
 from threadpoolctl import threadpool_limits
 
 from archgauge import options
+from archgauge.executors import Executor
 from archgauge.networks import real_networks
 from archgauge.output import progress, stdout, table
 from archgauge.profiling import profile
@@ -104,7 +105,7 @@ def _predictor(data_dir: Path, temporary: Path) -> Predictor:
 
 def profile_here(store: Store) -> Predictor:
     with progress("Profiling") as report:
-        made = profile(store, threads=1, budget_s=PROFILE_S, report=report)
+        made = profile(store, executor=Executor(), budget_s=PROFILE_S, report=report)
     with progress("Training") as report:
         training = train(store, store.table(made.version, made.target_id), report=report)
     return Predictor.load(store.predictor_folder(training.predictor))

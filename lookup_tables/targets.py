@@ -17,7 +17,6 @@ from typing import Any
 from graphs.lowering_profile import LoweringProfile
 from lookup_tables.errors import InvalidRecord
 
-
 #: Characters; databases and file systems have limits.
 _LONGEST_ID = 200
 
@@ -49,15 +48,16 @@ class DeviceFingerprint:
     #: Highest clock that the system promises, in MHz.
     max_mhz: int = 0
     virtualised: bool = False
-    #: Names of GPUs and the like that the runtime could use.
+    #: GPUs and the like that the target computes on, with what decides their speed in brackets.
     accelerators: tuple[str, ...] = ()
     #: What was seen but does not identify the device: the exact kernel release, the current clock, microcode, …
     observed: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def slug(self) -> str:
-        """Short and readable: ``intel-xeon-processor``."""
-        name = re.sub(r"\((r|tm)\)|\bcpu\b|@.*|\b\d+-core\b", " ", self.cpu_model, flags=re.IGNORECASE)
+        """Short and readable: ``intel-xeon-processor``; ``nvidia-h200`` where an accelerator computes."""
+        name = self.accelerators[0].partition(" (")[0] if self.accelerators else self.cpu_model
+        name = re.sub(r"\((r|tm)\)|\bcpu\b|@.*|\b\d+-core\b", " ", name, flags=re.IGNORECASE)
         return _slug(name)[:40].strip("-") or "device"
 
     def identity(self) -> dict[str, Any]:

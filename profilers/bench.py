@@ -81,9 +81,9 @@ class Bench:
         self.read()
         before = self._readings[-1]
         usual = self._usual_change()
-        watch = Watch(self.target.threads)
+        watch = Watch(self.target.threads if self.runtime.computes_here else 0, self.runtime.clock_mhz)
         result = measure()
-        seen = watch.seen()
+        seen = watch.seen(self.runtime.slowed())
         self.read()
         during = [reading.us for reading in self._readings if reading.at >= before.at]
         half = len(during) // 2

@@ -12,6 +12,7 @@ from graphs.errors import GraphError
 from graphs.ir import Graph, Node, TensorType
 from graphs.kernel_graph import kernel_graph
 from graphs.kernels import Kernel
+from graphs.lowering.copies import COPIES
 from graphs.onnx_writer import write_onnx
 from lookup_tables.records import Measurement
 from profilers import protocol
@@ -26,9 +27,9 @@ T = TypeVar("T")
 
 def measure_alone(bench: Bench, kernels: Iterable[Kernel], common: Measurement) -> list[Measurement]:
     """One record per distinct kernel, failures included; none of kernels that are slow at data which only a network
-    makes (``subnormal``).
+    makes (``subnormal``), nor of copies to and from a device, which no model asks for.
     """
-    kernels = [kernel for kernel in kernels if not kernel.attribute("subnormal")]
+    kernels = [kernel for kernel in kernels if not kernel.attribute("subnormal") and kernel.kind not in COPIES]
     common = replace(common, mode="isolated")
     empty = _empty_call_us(bench)
     records = []
@@ -65,20 +66,20 @@ def copies(graph: Graph, count: int) -> Graph:
 def _measure(bench: Bench, kernel: Kernel, empty_us: float, common: Measurement) -> Measurement:
     graph = kernel_graph(kernel)
     with _loaded(bench, graph, 1) as session:
-        settled, seconds = settle(session.run, protocol.ISOLATED_SETTLE_SECONDS)
+        settled, seconds = settle(session.resident, protocol.ISOLATED_SETTLE_SECONDS)
         common = replace(common, settled=settled and bench.settled)
         if seconds * 1e6 > protocol.SLOPE_BELOW_US:
-            attempt = bench.attempt(lambda: time_blocks(session.run, seconds, protocol.ISOLATED_SECONDS))
+            attempt = bench.attempt(lambda: time_blocks(session.resident, seconds, protocol.ISOLATED_SECONDS))
             return _record(attempt.result, empty_us, 1, _noted(common, attempt))
     count = max(2, min(protocol.COPIES_MAX, round(protocol.COPIES_US / max(seconds * 1e6 - empty_us, 1.0))))
     with _loaded(bench, graph, count) as short, _loaded(bench, graph, 2 * count) as long:
         limit = protocol.ISOLATED_SETTLE_SECONDS
-        one, two = settle(short.run, limit)[1], settle(long.run, limit)[1]
+        one, two = settle(short.resident, limit)[1], settle(long.resident, limit)[1]
 
         def measure() -> tuple[Timing, Timing]:
             return (
-                time_blocks(short.run, one, protocol.ISOLATED_SECONDS),
-                time_blocks(long.run, two, protocol.ISOLATED_SECONDS),
+                time_blocks(short.resident, one, protocol.ISOLATED_SECONDS),
+                time_blocks(long.resident, two, protocol.ISOLATED_SECONDS),
             )
 
         slope = bench.attempt(measure)
@@ -126,5 +127,5 @@ def _empty_call_us(bench: Bench) -> float:
         "empty", inputs=["x"], outputs=["y"], nodes=[Node("Identity", ["x"], ["y"])], types={"x": one, "y": one}
     )
     with _loaded(bench, graph, 1) as session:
-        seconds = settle(session.run, protocol.ISOLATED_SETTLE_SECONDS)[1]
-        return time_blocks(session.run, seconds, protocol.ISOLATED_SECONDS).median_us
+        seconds = settle(session.resident, protocol.ISOLATED_SETTLE_SECONDS)[1]
+        return time_blocks(session.resident, seconds, protocol.ISOLATED_SECONDS).median_us

@@ -52,6 +52,8 @@ class ModelMeasurement:
     #: Whether it ran without its own weights.
     stand_in_weights: bool
     target: Target
+    #: With inputs and outputs on the device, nothing copied; None for a processor.
+    device_ms: float | None = None
     #: None where energy was not asked for, or could not be metered, which the note explains.
     energy: EnergyMeasurement | None = None
     energy_note: str | None = None
@@ -72,7 +74,7 @@ class ModelMeasurement:
             "median": self.median_ms, "p10": self.p10_ms, "p90": self.p90_ms, "mad": self.mad_ms, "runs": self.runs,
         }  # fmt: skip
         return {
-            "latency_ms": latency, "energy_mj": self.energy_mj,
+            "latency_ms": latency, "device_ms": self.device_ms, "energy_mj": self.energy_mj,
             "energy": None if self.energy is None else self.energy.to_json(), "energy_note": self.energy_note,
             "peak_memory_bytes": self.peak_memory_bytes, "target": self.target.id, "drift": self.drift,
             "settled": self.settled, "perturbation": self.perturbation, "kernels": self.kernels,
@@ -218,6 +220,7 @@ def _measurement(found: Mapping[str, Any], target: Target) -> ModelMeasurement:
         kernel_ms=None if kernels is None else tuple((kind, us / 1000) for kind, us in kernels),
         stand_in_weights=bool(found["stand_in_weights"]),
         target=target,
+        device_ms=None if found["device_us"] is None else ms("device_us"),
         energy=None if energy is None else EnergyMeasurement.from_json(energy),
         energy_note=found["energy_note"],
     )

@@ -74,6 +74,7 @@ def _time(
     timing = Timing.of(blocks, sum(attempt.result.runs for attempt in attempts))
     worst = max(attempts, key=lambda attempt: attempt.disturbance)
     kernels, profiled_at_us = profiled.kernels, speed(sentinel_us, around_us)
+    device_us = None if bench.runtime.computes_here else _device_us(bench, session, seconds, reference_us, around_us)
     return {
         "latency_us": timing.median_us,
         "p10_us": timing.p10_us,
@@ -89,7 +90,15 @@ def _time(
         "peak_memory_bytes": profiled.peak_memory_bytes,
         "kernels": None if kernels is None else [(k, us * reference_us / profiled_at_us) for k, us in kernels],
         "stand_in_weights": runnable.stand_in,
+        "device_us": device_us,
     }
+
+
+def _device_us(bench: Bench, session: Session, seconds: float, reference_us: float, around_us: float) -> float:
+    """A run with inputs and outputs on the device, drift divided out."""
+    per_run = settle(session.resident, min(protocol.MODEL_SETTLE_SECONDS, seconds))[1]
+    attempt = bench.attempt(lambda: time_blocks(session.resident, per_run, seconds / _SEGMENTS, min_blocks=2))
+    return attempt.result.median_us * reference_us / speed(attempt.sentinel_us, around_us)
 
 
 def _repeat(session: Session, runs: int) -> int:

@@ -57,7 +57,7 @@ def _with_energy(record: Measurement, bench: Bench, session: Session) -> Measure
     """One window of energy by the bench's meter; where that fails, the latency is as good as without, and a note says
     why there is no energy.
     """
-    asked = {"meter": bench.meter, "trials": 1, "seconds": MIN_SECONDS}
+    asked = {"meter": bench.meter, "trials": 1, "seconds": MIN_SECONDS, "brief": not bench.runtime.computes_here}
     found = metered(bench.target.provider, session.run, (record.latency_us or 0.0) / 1e6, asked)
     energy = found["energy"]
     if energy is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import resource
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,8 @@ class Perturbation:
     others: float | None
     #: Change of the clock, as a ratio.
     clock: float | None
+    #: What slowed the device down at the end, in its own words.
+    slowed: str | None = None
 
     def describe(self) -> str | None:
         """One line, or None when there is nothing to say."""
@@ -48,6 +51,8 @@ class Perturbation:
             parts.append(f"other load {self.others:.0%}")
         if self.clock is not None and abs(self.clock - 1) > 0.05:
             parts.append(f"clock changed by {self.clock - 1:+.0%}")
+        if self.slowed:
+            parts.append(self.slowed)
         return "; ".join(parts) or None
 
 
@@ -55,28 +60,31 @@ class Watch:
     """Looks at the system when made and again at `seen`.
 
     ``threads`` are ours that compute or, between operators, wait without sleeping: they should use their processors
-    all the time.
+    all the time; none where the work is done elsewhere. ``clock_mhz`` reads the clock of what does it, if that is not
+    the processor.
     """
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self, threads: int = 1, clock_mhz: Callable[[], float | None] | None = None) -> None:
         self._threads = threads
+        self._clock_mhz = clock_mhz
         self._start = self._look()
 
-    def seen(self) -> Perturbation:
-        """What happened since the watch was made."""
+    def seen(self, slowed: str | None = None) -> Perturbation:
+        """What happened since the watch was made; ``slowed`` is what a device says of itself."""
         wall0, own0, switches0, steal0, busy0, clock0 = self._start
         wall1, own1, switches1, steal1, busy1, clock1 = self._look()
         wall, own = max(wall1 - wall0, 1e-9), own1 - own0
         steal = None if steal0 is None or steal1 is None else max(0.0, steal1 - steal0) / wall
         others = None if busy0 is None or busy1 is None else max(0.0, busy1 - busy0 - own) / wall
         clock = clock1 / clock0 if clock0 and clock1 else None
-        lost = max(0.0, 1.0 - own / (wall * self._threads))
-        return Perturbation(wall, lost, switches1 - switches0, steal, others, clock)
+        lost = max(0.0, 1.0 - own / (wall * self._threads)) if self._threads else 0.0
+        return Perturbation(wall, lost, switches1 - switches0, steal, others, clock, slowed)
 
     def _look(self) -> tuple[float, float, int, float | None, float | None, float | None]:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         steal, busy = _processor_times()
-        return time.perf_counter(), time.process_time(), usage.ru_nivcsw, steal, busy, _clock_mhz()
+        clock = (self._clock_mhz() if self._clock_mhz is not None else None) or _clock_mhz()
+        return time.perf_counter(), time.process_time(), usage.ru_nivcsw, steal, busy, clock
 
 
 def _processor_times() -> tuple[float | None, float | None]:

@@ -11,7 +11,7 @@ from graphs.onnx_writer import write_onnx
 from profilers import protocol
 from profilers.inputs import random_inputs
 from profilers.runtimes.base import Loading, Runtime
-from profilers.timing import settle, time_block, without_collections
+from profilers.timing import time_block, without_collections
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +30,29 @@ class Sentinel:
     """
 
     def __init__(self, runtime: Runtime, threads: int) -> None:
-        graph = sentinel_graph()
+        graph = sentinel_graph(runtime.sentinel_batch)
+        self._runtime = runtime
         self._session = runtime.load(write_onnx(graph), Loading(threads))
         self._session.feed(random_inputs(graph))
 
     def warm_up(self) -> bool:
         """Run until it is steady; whether it became so within the protocol's time."""
-        return settle(self._session.run, protocol.SETTLE_SECONDS)[0]
+        return self._runtime.warm_up(self._session.resident)
 
     def read(self) -> Reading:
         """Median of a few runs."""
-        self._session.run()  # brings its weights back into the caches
+        self._session.resident()  # brings its weights back into the caches
         with without_collections():
-            times = [time_block(self._session.run, 1) for _ in range(protocol.SENTINEL_RUNS)]
+            times = [time_block(self._session.resident, 1) for _ in range(protocol.SENTINEL_RUNS)]
         return Reading(time.time(), median(times) * 1e6)
 
     def close(self) -> None:
         self._session.close()
 
 
-def sentinel_graph() -> Graph:
+def sentinel_graph(batch: int = 1) -> Graph:
     """One convolution, always the same."""
-    x = TensorType("float32", (1, 256, 14, 14))
+    x = TensorType("float32", (batch, 256, 14, 14))
     weight = TensorType("float32", (256, 256, 3, 3))
     return Graph(
         "sentinel",

@@ -6,6 +6,7 @@ library prints goes to standard error). The first request is ``start``; the proc
     {"do": "start", "target": {…}, "session": "…", "memory_limit": 2000000000 | null, "meter": "none"}
     {"do": "item", "item": {…}, "repetition": 0, "graph": {…} | null} → {"records": […]}
     {"do": "model", "file": "…", "binding": {…}, "seconds": 2.0}      → {"model": {…}}
+    {"do": "target"}                                                  → {"target": id of what this machine is now}
 
 A request that fails answers ``{"error": kind, "detail": text}``.
 """
@@ -52,9 +53,10 @@ def _serve(answers: IO[str]) -> None:
 
 def _start(request: Mapping[str, Any], answers: IO[str]) -> Bench | None:
     try:
-        if request.get("memory_limit"):
+        target = Target.from_json(request["target"])
+        if request.get("memory_limit") and not target.device.accelerators:  # drivers map far more than they use
             _limit_memory(int(request["memory_limit"]))
-        bench = Bench(Target.from_json(request["target"]), request["session"], request.get("meter", "none"))
+        bench = Bench(target, request["session"], request.get("meter", "none"))
     except Exception as error:  # whatever it is, the parent must hear of it
         _reply(answers, {"error": getattr(error, "kind", "unsupported"), "detail": f"{type(error).__name__}: {error}"})
         return None
@@ -86,7 +88,14 @@ def _model(bench: Bench, request: Mapping[str, Any]) -> Answer:
     return {"model": time_model(bench, request)}
 
 
-_DUTIES: dict[str, Callable[[Bench, Mapping[str, Any]], Answer]] = {"item": _item, "model": _model}
+def _target(bench: Bench, _request: Mapping[str, Any]) -> Answer:
+    from profilers.device import local_target
+
+    wanted = bench.target
+    return {"target": local_target(wanted.threads, wanted.provider, wanted.runtime, wanted.options).id}
+
+
+_DUTIES: dict[str, Callable[[Bench, Mapping[str, Any]], Answer]] = {"item": _item, "model": _model, "target": _target}
 
 
 def _reply(answers: IO[str], answer: Answer) -> None:

@@ -15,33 +15,35 @@ from archgauge import options
         "archgauge measure model.onnx",
         "archgauge measure --threads 2 --batch-size 8 --json *.onnx",
         "archgauge measure --meter rapl model.onnx",
+        "archgauge measure --provider cuda --option use_tf32=0 model.onnx",
     )
 )
 @options.files
 @options.target
 @options.model_options
-@options.threads
+@options.executor
 @options.seconds
 @options.meter
 @options.data_dir
 @options.json_output
 def command(
-    files: tuple[Path, ...], target: str | None, threads: int | None, seconds: float, meter: str, data_dir: Path,
-    as_json: bool, **bindings: Any,
+    files: tuple[Path, ...], target: str | None, threads: int | None, provider: str | None, runtime: str | None,
+    runtime_options: dict[str, str], seconds: float, meter: str, data_dir: Path, as_json: bool, **bindings: Any,
 ) -> int:  # fmt: skip
-    """Run whole models here under the measuring protocol, with the target's threads.
+    """Run whole models here under the measuring protocol, with the target's provider and threads.
 
     Models whose weights are missing run with stand-in weights. Exit status 1 if any model cannot be measured; the
     others are.
     """
     from archgauge import models
     from archgauge.errors import about
-    from archgauge.measuring import measure_all, threads_of
+    from archgauge.measuring import executor_of, measure_all
     from archgauge.output import milliseconds, print_json, stdout, table
     from archgauge.prediction_text import measured_energy
 
-    count = threads or threads_of(target, data_dir)
-    found = measure_all(dict(zip(files, files, strict=True)), bindings, threads=count, seconds=seconds, meter=meter)
+    chosen = executor_of(target, data_dir).changed(threads, provider, runtime, runtime_options)
+    every = dict(zip(files, files, strict=True))
+    found = measure_all(every, bindings, executor=chosen, seconds=seconds, meter=meter)
     for file, error in found.failures.items():
         click.echo(f"error: {about(file, error)}", err=True)
     if as_json:

@@ -19,9 +19,13 @@ def _precisions(text: str) -> tuple[str, ...]:
 
 
 @click.command(
-    epilog=options.examples("archgauge profile --budget 10m", "archgauge profile --threads 2 --name my-laptop-2t")
+    epilog=options.examples(
+        "archgauge profile --budget 10m",
+        "archgauge profile --threads 2 --name my-laptop-2t",
+        "archgauge profile --provider cuda --precision fp32,fp16",
+    )
 )
-@options.threads
+@options.executor
 @click.option(
     "--budget", type=options.duration, default="10m", show_default=True, metavar="TIME",
     help="Time to spend on measuring, all precisions together: 10m, 90s, 1h30m.",
@@ -35,8 +39,8 @@ def _precisions(text: str) -> tuple[str, ...]:
 @options.data_dir
 @options.json_output
 def command(
-    threads: int | None, budget: float, precisions: tuple[str, ...], name: str | None, meter: str, data_dir: Path,
-    as_json: bool,
+    threads: int | None, provider: str | None, runtime: str | None, runtime_options: dict[str, str], budget: float,
+    precisions: tuple[str, ...], name: str | None, meter: str, data_dir: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure this machine into a lookup table, train on it, and let it answer unless it is worse than before.
 
@@ -44,6 +48,7 @@ def command(
     most the network under way) is continued by the same command. Profiling again extends the last version. With a meter
     of energy, up to a quarter of the time goes to windows from which the power of kernels is fitted.
     """
+    from archgauge.executors import Executor
     from archgauge.output import print_json, progress
     from archgauge.profiling import profile
     from archgauge.state import open_store
@@ -54,7 +59,7 @@ def command(
         with progress("Profiling") as report:
             table = profile(
                 store,
-                threads=threads or 1,
+                executor=Executor().changed(threads, provider, runtime, runtime_options),
                 budget_s=budget,
                 precisions=precisions,
                 alias=name,

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from archgauge import options
+from archgauge.executors import Executor
 from archgauge.networks import real_networks
 from archgauge.output import progress
 from archgauge.profiling import profile
@@ -91,7 +92,7 @@ def _profile(run: Run, threads: int, precisions: list[str], budget: float) -> Ma
             record = store.promoted()
         except NoPredictor:
             with progress("Profiling") as tell:
-                made = profile(store, threads=threads, budget_s=budget, precisions=precisions, report=tell)
+                made = profile(store, executor=Executor(threads), budget_s=budget, precisions=precisions, report=tell)
             with progress("Training") as tell:
                 train(store, store.table(made.version, made.target_id), report=tell)
             record = store.promoted()

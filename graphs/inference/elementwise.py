@@ -54,7 +54,7 @@ _OTHER_NAMES = {
     "LRN", "LeakyRelu", "Log", "LogSoftmax", "LpNormalization", "MeanVarianceNormalization", "Mish", "Neg", "Not",
     "Reciprocal", "Relu", "Round", "ScatterElements", "ScatterND", "Scatter", "Selu", "Shrink", "Sigmoid", "Sign",
     "Sin", "Sinh", "Softmax", "Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu", "Trilu",
-    "TensorScatter", "ReverseSequence",
+    "TensorScatter", "ReverseSequence", "MemcpyFromHost", "MemcpyToHost",
 )  # fmt: skip
 def same_as_first(call: Call) -> Sequence[TensorType]:
     """Shape and element type of the first input."""

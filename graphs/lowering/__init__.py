@@ -8,8 +8,8 @@ from graphs.ir import Graph
 from graphs.kernels import Kernel
 from graphs.kernels_of import kernels_of
 from graphs.lowering import qdq_passes
+from graphs.lowering.devices import PROCESSOR_ONLY, available_kernels, fuse_bias_softmax, is_device, placed
 from graphs.lowering.functions import expand_functions
-from graphs.lowering.kernel_types import kernel_types
 from graphs.lowering.nchwc import to_blocked_layout
 from graphs.lowering.nhwc import to_channels_last
 from graphs.lowering.passes import (
@@ -32,6 +32,9 @@ __all__ = ["LoweringProfile", "lower", "optimise"]
 
 _MAX_ROUNDS = 10
 
+#: Fusions that have kernels on devices alone.
+DEVICE_LEVEL_2 = (Pass("bias softmax", {"Softmax": (fuse_bias_softmax,)}),)
+
 
 def optimise(graph: Graph, profile: LoweringProfile) -> Graph:
     """``graph`` as the runtime executes it, one node per kernel; the argument (inferred, static) is left as it is."""
@@ -44,17 +47,19 @@ def optimise(graph: Graph, profile: LoweringProfile) -> Graph:
     _repeat(r, lambda first: _level_1(r, profile, quantised, first))
     r = _assign(r, profile)
     _repeat(r, lambda first: _level_2(r, profile, quantised, first))
+    if is_device(profile):
+        _apply(r, DEVICE_LEVEL_2, profile)
     if profile.nchwc_block:
         r.sort()
         to_blocked_layout(r, profile.nchwc_block)
-    if quantised:
+    if quantised and not is_device(profile):
         r.sort()
         to_channels_last(r)
     _apply(r, LEVEL_3, profile)
     if r.lasting:
         convert_constants(r)
     r.drop_unused()
-    return r.finish()
+    return placed(r.finish(), profile)
 
 
 def lower(graph: Graph, profile: LoweringProfile) -> list[Kernel]:
@@ -64,7 +69,7 @@ def lower(graph: Graph, profile: LoweringProfile) -> list[Kernel]:
 
 def _assign(r: Rewriter, profile: LoweringProfile) -> Rewriter:
     """Give nodes to the provider's kernels: functions where it has none, float32 where it has none for float16."""
-    table = kernel_types(profile)
+    table = available_kernels(profile)
     if table is None:
         return r
     r.drop_unused()
@@ -101,7 +106,7 @@ def _level_1(r: Rewriter, profile: LoweringProfile, quantised: bool, first: bool
 
 def _level_2(r: Rewriter, profile: LoweringProfile, quantised: bool, first: bool) -> None:
     _apply(r, LEVEL_2_RULES, profile)
-    if first:
+    if first and not is_device(profile):
         r.sort()
         move_transposes(r, assigned=True)
     if quantised:
@@ -118,6 +123,8 @@ def _apply(r: Rewriter, passes: tuple[Pass, ...], profile: LoweringProfile) -> N
     present = {node.kind for node in r.nodes}
     for p in passes:
         if present.isdisjoint(p.rules) or r.idle_at.get(id(p)) == r.changes or not p.holds_for(profile):
+            continue
+        if p.name in PROCESSOR_ONLY and is_device(profile):
             continue
         r.sort()
         before = r.changes

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from lookup_tables.plans import Plan
+from lookup_tables.plans import Plan, PlanItem
 
 #: Enough to fit power to, and to test it on (a quarter or so are of the split ``holdout``).
 WANTED = 60
@@ -13,15 +14,23 @@ WANTED = 60
 _SHARE = 0.25
 
 
-def with_metering(plan: Plan, budget_s: float, seconds_each: float) -> Plan:
-    """The plan with up to `WANTED` networks metered, the first ones in its order, as far as the budget allows.
+def with_metering(plan: Plan, budget_s: float, seconds_each: float, share: float | None = None) -> Plan:
+    """The plan with up to `WANTED` networks metered, as `metered_items`, within ``share`` of the budget."""
+    budget_s *= (share or _SHARE) / _SHARE
+    return replace(plan, items=tuple(metered_items(plan, budget_s, seconds_each)))
+
+
+def metered_items(
+    items: Iterable[PlanItem], budget_s: float, seconds_each: float, wanted: int = WANTED
+) -> list[PlanItem]:
+    """Up to ``wanted`` networks metered, the first ones in their order, as far as the budget allows.
 
     ``seconds_each`` is what metering one network takes.
     """
-    left = min(WANTED, int(budget_s * _SHARE / seconds_each))
-    items = []
-    for item in plan:
+    left = min(wanted, int(budget_s * _SHARE / seconds_each))
+    planned = []
+    for item in items:
         if left > 0 and item.mode == "network+whole" and item.repeat == 1:
             item, left = replace(item, mode="metered"), left - 1
-        items.append(item)
-    return replace(plan, items=tuple(items))
+        planned.append(item)
+    return planned

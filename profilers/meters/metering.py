@@ -27,26 +27,44 @@ _MARK_S = 0.002
 #: Spans are longer than windows by this many ticks, a share, and seconds, since a busy machine delays readings.
 _EDGE_TICKS, _EDGE_SHARE, _EDGE_S = 3.0, 0.02, 0.05
 
+#: A brief window has so many ticks, and lasts so long at least; so many ticks are waited before it.
+_BRIEF_TICKS, _BRIEF_S, _BRIEF_LAG_TICKS = 1.2 * windows.MIN_TICKS, 1.0, 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class Metering:
     """How much to meter. ``seconds`` is the length of a window, which must not be shorter than 5 s for a result that is
-    to be within a percent.
+    to be within a percent. With ``brief``, windows of a counter are as short as `windows.MIN_TICKS` allow, and idle is
+    metered before the first alone: many networks in little time, for power to be fitted to.
     """
 
     trials: int = 3
     seconds: float = windows.MIN_SECONDS
+    brief: bool = False
+
+    def work_seconds(self, meter: Meter) -> float:
+        """The length of a window of work."""
+        if self.brief and _counts(meter):
+            return min(self.seconds, max(_BRIEF_TICKS * meter.tick_s, _BRIEF_S))
+        return self.seconds
+
+    def lag_s(self, meter: Meter) -> float:
+        """What is waited for before a window. A counter adds up at once, what it is checked with may average."""
+        return min(meter.lag_s, _BRIEF_LAG_TICKS * meter.tick_s) if self.brief and _counts(meter) else meter.lag_s
 
     def idle_seconds(self, meter: Meter) -> float:
         """The length of an idle window."""
-        if all(channel.kind == "energy_j" for channel in meter.channels if not channel.check):
+        if self.brief and _counts(meter):
+            return self.work_seconds(meter)
+        if _counts(meter):
             return min(self.seconds, max(1.2 * windows.MIN_TICKS * meter.tick_s, 0.2 * self.seconds))
         return self.seconds
 
     def duration_s(self, meter: Meter) -> float:
         """About what metering a model takes."""
-        idle, work = (_span_s(meter, s) for s in (self.idle_seconds(meter), self.seconds))
-        return self.trials * (work + meter.lag_s) + (self.trials + 1) * (idle + meter.lag_s + _REST_S)
+        idle, work = (_span_s(meter, s) for s in (self.idle_seconds(meter), self.work_seconds(meter)))
+        lag = self.lag_s(meter)
+        return self.trials * (work + lag) + (1 if self.brief else self.trials + 1) * (idle + lag + _REST_S)
 
 
 def meter_runs(
@@ -67,14 +85,19 @@ def meter_runs(
         before = _idle(meter, how)
         for _ in range(how.trials):
             work, marks = _work(meter, run, calls, how)
-            after = _idle(meter, how)
+            after = before if how.brief else _idle(meter, how)
             trials.append(Trial(before, work, after, marks))
             before = after
-        time.sleep(meter.lag_s)  # what the last readings say may come late
+        time.sleep(how.lag_s(meter))  # what the last readings say may come late
     return summarise(
         meter.channels, recorder.samples, trials, meter=meter.name, method=meter.method, scope=meter.scope,
         min_seconds=how.seconds,
     )  # fmt: skip
+
+
+def _counts(meter: Meter) -> bool:
+    """Whether hardware adds up the energy itself."""
+    return all(channel.kind == "energy_j" for channel in meter.channels if not channel.check)
 
 
 def _span_s(meter: Meter, seconds: float) -> float:
@@ -82,7 +105,7 @@ def _span_s(meter: Meter, seconds: float) -> float:
 
 
 def _idle(meter: Meter, how: Metering) -> Span:
-    time.sleep(max(_REST_S, meter.lag_s))
+    time.sleep(max(_REST_S, how.lag_s(meter)))
     begin = time.monotonic()
     time.sleep(_span_s(meter, how.idle_seconds(meter)))
     return begin, time.monotonic()
@@ -91,8 +114,8 @@ def _idle(meter: Meter, how: Metering) -> Span:
 def _work(meter: Meter, run: Callable[[], object], calls: int, how: Metering) -> tuple[Span, list[tuple[float, int]]]:
     """The span after the lag, and all marks."""
     start = now = time.monotonic()
-    begin = start + meter.lag_s
-    end = begin + _span_s(meter, how.seconds)
+    begin = start + how.lag_s(meter)
+    end = begin + _span_s(meter, how.work_seconds(meter))
     marks, done = [(start, 0)], 0
     while now < end:
         for _ in range(calls):

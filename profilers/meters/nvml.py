@@ -5,12 +5,20 @@ The binding is nvidia-ml-py, one pure Python file over the driver's own library;
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Callable
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 from profilers.errors import MeterUnavailable
 from profilers.meters.base import Channel, Meter
+from profilers.nvml import Device
+
+#: How long a counter is watched to see how often it moves, and how often it must have moved to tell.
+_WATCH_S, _MOVES = 0.6, 5
+#: What was seen, by argument: this takes time.
+_TICKS: dict[str, float] = {}
 
 
 class NvmlMeter(Meter):
@@ -29,15 +37,7 @@ class NvmlMeter(Meter):
     lag_s = 1.0
 
     def __init__(self, argument: str = "", library: Any = None) -> None:
-        self._nvml = library or _binding()
-        self._open = False
-        try:
-            self._nvml.nvmlInit()
-            self._open = True
-            self._handle = self._find(argument or os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0] or "0")
-        except (self._nvml.NVMLError, ValueError) as error:
-            self.close()
-            raise MeterUnavailable(f"NVML has no such GPU: {error}; `nvidia-smi -L` lists them") from error
+        self._device = Device(argument, library)
         counter, power = self._energy_j() is not None, self._power_w() is not None
         if not counter and not power:
             self.close()
@@ -50,38 +50,34 @@ class NvmlMeter(Meter):
             found.append((Channel("power", "power_w", check=counter), self._power_w))
         self.channels = tuple(channel for channel, _ in found)
         self._read = [read for _, read in found]
+        if counter and library is None:
+            if argument not in _TICKS:
+                _TICKS[argument] = self._observed_tick() or self.tick_s
+            self.tick_s = _TICKS[argument]
 
     def read(self) -> tuple[float | None, ...]:
         return tuple(read() for read in self._read)
 
     def close(self) -> None:
-        if self._open:
-            self._open = False
-            self._nvml.nvmlShutdown()
+        self._device.close()
 
-    def _find(self, which: str) -> Any:
-        if which.isdecimal():
-            return self._nvml.nvmlDeviceGetHandleByIndex(int(which))
-        return self._nvml.nvmlDeviceGetHandleByUUID(which)
+    def _observed_tick(self) -> float | None:
+        """Seconds between two moves of the counter, which shortens windows where it moves often; None if unclear."""
+        end, last, moved = time.monotonic() + _WATCH_S, self._energy_j(), list[float]()
+        while time.monotonic() < end:
+            value = self._energy_j()
+            if value != last:
+                moved.append(time.monotonic())
+                last = value
+        gaps = [later - earlier for earlier, later in pairwise(moved)]
+        return max(median(gaps), 2 * self.interval_s) if len(gaps) >= _MOVES else None
 
     def _energy_j(self) -> float | None:
         """From millijoules since the driver was loaded."""
-        try:
-            return float(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)) / 1e3
-        except self._nvml.NVMLError:
-            return None
+        found = self._device.ask("nvmlDeviceGetTotalEnergyConsumption")
+        return None if found is None else float(found) / 1e3
 
     def _power_w(self) -> float | None:
         """From milliwatts."""
-        try:
-            return float(self._nvml.nvmlDeviceGetPowerUsage(self._handle)) / 1e3
-        except self._nvml.NVMLError:
-            return None
-
-
-def _binding() -> Any:
-    try:
-        import pynvml
-    except ImportError as error:
-        raise MeterUnavailable("nvidia-ml-py is not installed; pip install 'archgauge[nvidia]'") from error
-    return pynvml
+        found = self._device.ask("nvmlDeviceGetPowerUsage")
+        return None if found is None else float(found) / 1e3

@@ -18,6 +18,7 @@ ENTRY_POINTS = "archgauge.runtimes"
 
 _BUILT_IN = {
     ("onnxruntime", "CPUExecutionProvider"): "profilers.runtimes.onnxruntime_cpu:OnnxRuntimeCpu",
+    ("onnxruntime", "CUDAExecutionProvider"): "profilers.runtimes.onnxruntime_cuda:OnnxRuntimeCuda",
     ("fake", "FakeProvider"): "profilers.runtimes.fake:FakeRuntime",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,12 +54,14 @@ class RunProfile:
     """What a runtime's profiler recorded over several runs of the same model.
 
     ``durations_us`` has one row per run and one column per event, in order of execution. ``activation_bytes`` is the
-    peak of what the runtime's allocator had handed out during the last run, None where it does not say.
+    peak of what the runtime's allocator had handed out during the last run, None where it does not say. ``device_us``,
+    of the same shape, is what a device took for the kernels that each event launched; None where that is not told.
     """
 
     events: tuple[Event, ...]
     durations_us: NDArray[np.float64]
     activation_bytes: int | None = None
+    device_us: NDArray[np.float64] | None = None
 
 
 class Session(ABC):
@@ -80,6 +82,13 @@ class Session(ABC):
 
         This is what is timed, so it must do nothing else.
         """
+
+    @property
+    def resident(self) -> Callable[[], None]:
+        """A call like `run` with inputs and outputs where the kernels work, nothing copied, which returns when all is
+        done. For a processor it is `run` itself; for a device with a memory of its own it tells the device's time.
+        """
+        return self.run
 
     @abstractmethod
     def finish_profile(self) -> RunProfile:
@@ -119,6 +128,10 @@ class Runtime(ABC):
     #: Of the installed library.
     version: str
     provider: str
+    #: Whether the processor computes all the time that a model runs, so that time which it lost is lost to the model.
+    computes_here: bool = True
+    #: Samples in the batch of the sentinel, which should keep the hardware busy for a millisecond or so.
+    sentinel_batch: int = 1
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         """``options`` are those of the target; what they mean is the runtime's business."""
@@ -135,6 +148,21 @@ class Runtime(ABC):
         Sessions of ``threads`` threads that are loaded afterwards must not disturb each other while they are idle, for
         instance by threads that wait without sleeping.
         """
+
+    def warm_up(self, run: Callable[[], object]) -> bool:
+        """Run until the hardware is as fast as it will stay; whether that was seen to be so."""
+        from profilers import protocol
+        from profilers.timing import settle
+
+        return settle(run, protocol.SETTLE_SECONDS)[0]
+
+    def clock_mhz(self) -> float | None:
+        """The present clock of the device that computes; None where it is the processor's, or cannot be read."""
+        return None
+
+    def slowed(self) -> str | None:
+        """What slows the device down at present, such as ``power cap``; None for nothing, or nothing known."""
+        return None
 
     @abstractmethod
     def load(self, model: bytes | Path, how: Loading) -> Session:

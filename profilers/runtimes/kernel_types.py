@@ -2,12 +2,14 @@
 
     python -m profilers.runtimes.kernel_types > graphs/lowering/data/onnxruntime-1.31-CPUExecutionProvider.json
 
-after an upgrade of the runtime; a test compares the file with the runtime that is installed.
+after an upgrade of the runtime; a test compares the file with the runtime that is installed. Another provider is named
+as an argument: ``CUDAExecutionProvider``, where there is a GPU.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 _NAMES = {"float": "float32", "double": "float64"}
@@ -80,8 +82,8 @@ def _element_type(text: str) -> str | None:
     return _NAMES.get(name, name)
 
 
-def _main() -> None:
-    table = registered_kernels()
+def _main(provider: str = "CPUExecutionProvider") -> None:
+    table = registered_kernels(provider)
     print(f'{{"opset": {table["opset"]}, "sets": [')
     print(",\n".join(json.dumps(names) for names in table["sets"]))
     print('], "operators": {')
@@ -90,4 +92,4 @@ def _main() -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    _main(*sys.argv[1:2])

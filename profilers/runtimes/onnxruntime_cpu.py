@@ -58,6 +58,14 @@ class OnnxRuntimeCpu(Runtime):
     def load(self, model: bytes | Path, how: Loading) -> Session:
         return OrtSession(self, model, how)
 
+    def session_providers(self) -> list[Any]:
+        """Whom nodes are given to, as `onnxruntime.InferenceSession` takes it."""
+        return [self.provider]
+
+    def session_entries(self) -> dict[str, str]:
+        """Which of the options are entries of a session's configuration."""
+        return self.options
+
 
 class OrtSession(Session):
     """A session whose optimised model and profile, if wanted, go to a temporary folder in memory."""
@@ -68,10 +76,10 @@ class OrtSession(Session):
         try:
             options = self._options(runtime, how)
             source = model if isinstance(model, bytes) else str(model)
-            self._session = ort.InferenceSession(source, options, providers=[runtime.provider])
+            self._session = ort.InferenceSession(source, options, providers=runtime.session_providers())
         except Exception as error:  # the binding's exceptions have no common base but this
             self.close()
-            raise _failure(error, "load") from error
+            raise failure(error, "load") from error
         self._outputs = [output.name for output in self._session.get_outputs()]
         self.inputs = tuple(
             InputSpec(i.name, DTYPES.get(i.type[7:-1], i.type), tuple(i.shape)) for i in self._session.get_inputs()
@@ -96,7 +104,7 @@ class OrtSession(Session):
             options.optimized_model_filepath = str(self._folder / "optimised.onnx")
             # Weights go to a file of their own that nobody reads: parsing the graph takes milliseconds then.
             options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights.bin")
-        for name, value in runtime.options.items():
+        for name, value in runtime.session_entries().items():
             options.add_session_config_entry(name, value)
         return options
 
@@ -107,7 +115,7 @@ class OrtSession(Session):
         try:
             self._session.run(self._outputs, self._feed)
         except Exception as error:
-            raise _failure(error, "run") from error
+            raise failure(error, "run") from error
 
     def finish_profile(self) -> RunProfile:
         if self._folder is None:
@@ -115,7 +123,7 @@ class OrtSession(Session):
         try:
             file = Path(self._session.end_profiling())
         except Exception as error:
-            raise _failure(error, "profile") from error
+            raise failure(error, "profile") from error
         try:
             return read_profile(file)
         finally:
@@ -128,17 +136,22 @@ class OrtSession(Session):
 
     @cached_property
     def _executed_graph(self) -> Graph:
-        from graphs.inference import infer
-        from graphs.onnx_reader import read_onnx
-
         assert self._folder is not None
-        return infer(read_onnx(_with_masks(self._folder / "optimised.onnx")), fold=False)
+        return read_optimised(self._folder / "optimised.onnx")
 
     def close(self) -> None:
         self._session = None
         self._feed = {}
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def read_optimised(file: Path) -> Graph:
+    """The graph of a model that onnxruntime optimised and wrote, with its weights in another file."""
+    from graphs.inference import infer
+    from graphs.onnx_reader import read_onnx
+
+    return infer(read_onnx(_with_masks(file)), fold=False)
 
 
 def _with_masks(file: Path) -> bytes:
@@ -161,7 +174,8 @@ def _with_masks(file: Path) -> bytes:
     return whole
 
 
-def _failure(error: Exception, during: str) -> MeasurementFailed:
+def failure(error: Exception, during: str) -> MeasurementFailed:
+    """What the library reported, as a recorded failure."""
     message = str(error).strip() or type(error).__name__
     lower = f"{type(error).__name__} {message}".lower()
     kind: ErrorKind = "oom" if any(word in lower for word in _MEMORY_WORDS) else "unsupported"

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from archgauge.comparing import Comparison, print_comparisons, print_summary, summarise
-from archgauge.measuring import checked_target, measure_all
+from archgauge.executors import Executor
+from archgauge.measuring import measure_all
 from archgauge.output import coverage, milliseconds, percent
 from profilers import ModelMeasurement, ModelMeter
 
-TARGET = checked_target(1)
+TARGET = Executor().target()
 
 
 def measurement(median_ms: float) -> ModelMeasurement:

@@ -10,7 +10,8 @@ import pytest
 
 from archgauge.comparing import Comparison, print_comparisons, print_summary, summarise
 from archgauge.errors import CommandError
-from archgauge.measuring import checked_target, measure_all, metering_seconds
+from archgauge.executors import Executor
+from archgauge.measuring import measure_all, metering_seconds
 from archgauge.prediction_text import measured_energy
 from archgauge.training import _energy
 from profilers import ModelMeasurement, ModelMeter
@@ -28,7 +29,7 @@ def measured(energy: EnergyMeasurement | None) -> ModelMeasurement:
     return ModelMeasurement(
         median_ms=1.0, p10_ms=1.0, p90_ms=1.0, mad_ms=0.0, runs=10, blocks_ms=(1.0,), drift=1.0, sentinel_us=1000.0,
         settled=True, perturbation=None, disturbance=0.0, peak_memory_bytes=None, kernel_ms=None,
-        stand_in_weights=False, target=checked_target(1), energy=energy,
+        stand_in_weights=False, target=Executor().target(), energy=energy,
     )  # fmt: skip
 
 

@@ -1,20 +1,43 @@
 """What every runtime must do, see the duties in `profilers.runtimes.base`."""
 
 from importlib.metadata import EntryPoint
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from benchmarks.gpu.simulation import CUPTI_VARIABLE, simulate
 from graphs import Graph, kernels_of, write_onnx
-from profilers import runtimes
+from graphs.lowering.copies import is_outer
+from profilers import protocol, runtimes
 from profilers.errors import MeasurementFailed, UnknownRuntime
 from profilers.inputs import random_inputs
 from profilers.runtimes import Loading, Runtime, make_runtime
 
 
-@pytest.fixture(params=[("onnxruntime", "CPUExecutionProvider"), ("fake", "FakeProvider")], ids=lambda p: p[0])
-def runtime(request: pytest.FixtureRequest) -> Runtime:
+def simulate_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For this process; its profiles have events of the device."""
+    import onnxruntime
+
+    from profilers.runtimes import onnxruntime_cpu, onnxruntime_cuda
+
+    simulated = SimpleNamespace(**{**vars(onnxruntime), **simulate(onnxruntime)})
+    monkeypatch.setenv(CUPTI_VARIABLE, "1")
+    for module in (onnxruntime_cpu, onnxruntime_cuda):
+        monkeypatch.setattr(module, "ort", simulated)
+
+
+RUNTIMES = [
+    ("onnxruntime", "CPUExecutionProvider"), ("onnxruntime", "CUDAExecutionProvider"), ("fake", "FakeProvider"),
+]  # fmt: skip
+
+
+@pytest.fixture(params=RUNTIMES, ids=lambda p: p[1])
+def runtime(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Runtime:
+    """Each runtime that comes with the package; the GPU is made up (see `benchmarks.gpu.simulation`)."""
     name, provider = request.param
+    if provider == "CUDAExecutionProvider":
+        simulate_gpu(monkeypatch)
     return make_runtime(name, provider)
 
 
@@ -62,7 +85,29 @@ def test_nothing_is_done_to_a_graph_unless_asked(runtime: Runtime, small_graph: 
         session.feed(random_inputs(small_graph))
         session.run()
         executed = session.executed_graph()
-    assert sorted(node.op for node in executed.nodes) == sorted(node.op for node in small_graph.nodes)
+    ours = [node.op for node in executed.nodes if not is_outer(executed, node)]
+    assert sorted(ours) == sorted(node.op for node in small_graph.nodes)
+
+
+def test_resident_runs_do_the_same(runtime: Runtime, small_graph: Graph) -> None:
+    with runtime.load(write_onnx(small_graph), Loading()) as session:
+        session.feed(random_inputs(small_graph))
+        again = session.resident
+        again()
+        again()
+        assert (session.resident == session.run) == runtime.computes_here
+        session.feed({})
+        with pytest.raises(MeasurementFailed):
+            session.resident()
+
+
+def test_it_warms_up_and_tells_clocks_or_none(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "SETTLE_SECONDS", 0.05)
+    runs = iter(range(10**9))
+    assert runtime.warm_up(lambda: next(runs)) in (True, False)
+    assert next(runs) > 0
+    assert runtime.clock_mhz() is None or (runtime.clock_mhz() or 0.0) > 0
+    assert runtime.slowed() is None or runtime.slowed()
 
 
 def test_nonsense_is_refused(runtime: Runtime) -> None:
