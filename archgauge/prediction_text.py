@@ -59,9 +59,14 @@ def _facts(prediction: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("memory", f"{prediction['peak_memory_bytes'] / 2**20:.1f} MiB at the peak, constants included"),
         ("size", f"{prediction['flops'] / 1e9:.3g} GFLOPs, {prediction['parameters'] / 1e6:.3g} M parameters"),
         ("answered by", coverage(prediction["coverage"])),
-        ("made by", f"predictor {prediction['provenance']['predictor']}, {prediction['provenance']['runtime']}"),
+        ("made by", _made_by(prediction["provenance"])),
     ]
     return facts + [("warning", text) for text in prediction["warnings"]]
+
+
+def _made_by(provenance: Mapping[str, Any]) -> str:
+    whose = ", from a reference that came with ArchGauge" if provenance.get("origin") == "reference" else ""
+    return f"predictor {provenance['predictor']}, {provenance['runtime']}{whose}"
 
 
 def _kernels(kernels: list[Mapping[str, Any]]) -> Any:

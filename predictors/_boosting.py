@@ -7,6 +7,7 @@ see it. One call evaluates all members; calls, not rows, are what a small graph 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,3 +102,30 @@ def grow(
     rounds = int(np.clip(len(target) / settings.rows_per_round, settings.fewest_rounds, settings.rounds))
     booster = xgboost.train(parameters, data, rounds, obj=gradient)
     return Forest(booster, settings.members)
+
+
+def without_training(data: bytes, bits: int) -> bytes:
+    """`Forest.to_bytes` without what only training needs (gains, covers, what inner nodes would say), so that it
+    compresses well. Leaves keep ``bits`` bits of their mantissas; thresholds stay as they are.
+    """
+    booster = xgboost.Booster()
+    booster.load_model(bytearray(data))
+    model = json.loads(bytes(booster.save_raw("json")))
+    for tree in model["learner"]["gradient_booster"]["model"]["trees"]:
+        zeros = [0.0] * len(tree["left_children"])
+        tree |= {"loss_changes": zeros, "sum_hessian": zeros, "base_weights": zeros}
+        values = np.array(tree["split_conditions"], dtype=np.float32)
+        leaves = np.array(tree["left_children"]) < 0
+        values[leaves] = rounded(values[leaves], bits)
+        tree["split_conditions"] = values.tolist()
+    booster.load_model(bytearray(json.dumps(model).encode()))
+    return bytes(booster.save_raw("ubj"))
+
+
+def rounded(values: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
+    """The nearest numbers with ``bits`` bits of mantissa."""
+    dropped = 23 - bits
+    whole = np.ascontiguousarray(values).view(np.uint32).astype(np.uint64)
+    near = (whole + (1 << (dropped - 1))) >> dropped << dropped
+    finite = np.isfinite(values)
+    return np.where(finite, near.astype(np.uint32).view(np.float32), values).astype(np.float32)

@@ -6,7 +6,7 @@ Layout of a version's folder::
     arrays.npz        the table's entries and what the regressors know of their training region
     <regressor>.ubj   one per regressor
 
-Nothing in it is executed or unpickled when it is loaded.
+or a ZIP file of the same files (see `predictors.packing`). Nothing in it is executed or unpickled when it is loaded.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import lzma
 import re
 import zipfile
 from collections.abc import Mapping
@@ -52,6 +53,9 @@ ARRAYS_FILE = "arrays.npz"
 P = TypeVar("P", bound="Predictor")
 Arrays = dict[str, NDArray[Any]]
 
+#: What reading a file raises, the members of archives included.
+_UNREADABLE = (OSError, KeyError, EOFError, lzma.LZMAError, zipfile.BadZipFile)
+
 _VERSION_NAME = re.compile(r"v\d{4,}-[0-9a-f]{8}")
 
 
@@ -84,7 +88,7 @@ def save(predictor: Predictor, folder: Path) -> None:
         "composition": predictor.composition.to_json(), "intervals": predictor.intervals.to_json(),
         "power": None if predictor.fitted_power is None else predictor.fitted_power.to_json(),
         "regressors": described, "report": dict(predictor.report),
-        "files": {name: _facts(data) for name, data in contents.items()},
+        "files": {name: facts_of(data) for name, data in contents.items()},
     }  # fmt: skip
     for name, data in contents.items():
         (folder / name).write_bytes(data)
@@ -92,9 +96,11 @@ def save(predictor: Predictor, folder: Path) -> None:
 
 
 def load(folder: Path, cls: type[P]) -> P:
-    """Read a predictor of class ``cls``; errors as `Predictor.load` says."""
-    manifest, digest = _read_manifest(folder)
-    contents = {name: _read(folder / name, facts) for name, facts in manifest["files"].items()}
+    """Read a predictor of class ``cls`` from a folder or a packed file; errors as `Predictor.load` says."""
+    place = _open(folder)
+    manifest, digest = _read_manifest(place)
+    contents = {name: _read(place / name, facts) for name, facts in manifest["files"].items()}
+    named = manifest.get("version") or (folder.name if _VERSION_NAME.fullmatch(folder.name) else None)
     try:
         arrays = _unpack(contents[ARRAYS_FILE])
         regressors = [_regressor(described, contents, arrays) for described in manifest["regressors"]]
@@ -113,7 +119,7 @@ def load(folder: Path, cls: type[P]) -> P:
             protocol=int(manifest["protocol"]),
             report=dict(manifest["report"]),
             fitted_power=FittedPower.from_json(manifest["power"]) if manifest.get("power") else None,
-            version=folder.name if _VERSION_NAME.fullmatch(folder.name) else f"unsaved-{digest[:8]}",
+            version=str(named or f"unsaved-{digest[:8]}"),
         )
     except (LookupError, TypeError, ValueError, InvalidRecord) as error:
         raise CorruptPredictor(f"the predictor in {folder} contradicts itself: {error}; train it again") from error
@@ -137,12 +143,22 @@ def _regressor(described: Mapping[str, Any], contents: Mapping[str, bytes], arra
     return regressor
 
 
-def _read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
+def _open(folder: Path) -> Path | zipfile.Path:
+    """Something with files below it."""
+    if not folder.is_file():
+        return folder
+    try:
+        return zipfile.Path(folder)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise CorruptPredictor(f"{folder} is no packed predictor: {error}") from error
+
+
+def _read_manifest(folder: Path | zipfile.Path) -> tuple[dict[str, Any], str]:
     file = folder / MANIFEST_FILE
     try:
         text = file.read_bytes()
-    except OSError as error:
-        raise CorruptPredictor(f"there is no predictor in {folder}: {error.strerror or error}") from error
+    except _UNREADABLE as error:
+        raise CorruptPredictor(f"there is no predictor in {folder}: {getattr(error, 'strerror', error)}") from error
     try:
         manifest = dict(json.loads(text))
         versions = int(manifest["schema"]), int(manifest["feature_schema"])
@@ -159,17 +175,18 @@ def _read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     return manifest, hashlib.sha256(text).hexdigest()
 
 
-def _read(file: Path, facts: Mapping[str, Any]) -> bytes:
+def _read(file: Path | zipfile.Path, facts: Mapping[str, Any]) -> bytes:
     try:
         data = file.read_bytes()
-    except OSError as error:
-        raise CorruptPredictor(f"{file} is missing: {error.strerror or error}") from error
-    if _facts(data) != facts:
+    except _UNREADABLE as error:
+        raise CorruptPredictor(f"{file} is missing: {getattr(error, 'strerror', error)}") from error
+    if facts_of(data) != facts:
         raise CorruptPredictor(f"{file} is not what its manifest describes; train or import the predictor again")
     return data
 
 
-def _facts(data: bytes) -> dict[str, Any]:
+def facts_of(data: bytes) -> dict[str, Any]:
+    """Checksum and size, as manifests list them."""
     return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 

@@ -75,4 +75,7 @@ class Familiarity:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Familiarity:
         """The inverse of `to_arrays`."""
-        return cls(arrays["lower"], arrays["upper"], arrays["mean"], arrays["whitening"], float(arrays["farthest"][0]))
+        lower, upper, mean, whitening = (
+            arrays[name].astype(np.float64) for name in ("lower", "upper", "mean", "whitening")
+        )
+        return cls(lower, upper, mean, whitening, float(arrays["farthest"][0]))

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from predictors.energy import EnergyEstimate
 from predictors.estimates import Source
+
+#: Whose measurements a prediction rests on.
+Origin = Literal["own", "reference"]
 
 SOURCES: tuple[Source, ...] = ("table", "regressor", "roofline", "unsupported")
 
@@ -60,6 +63,8 @@ class Provenance:
     predictor: str
     runtime: str
     protocol: int
+    #: ``reference``: measured by others, and came with the package.
+    origin: Origin = "own"
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "tables": list(self.tables)}

@@ -22,7 +22,7 @@ from predictors.estimates import Estimate, Estimator
 from predictors.intervals import Intervals
 from predictors.lowered import Lowered, batch_of
 from predictors.memory import Memory, MemoryUsage
-from predictors.prediction import Prediction, Provenance
+from predictors.prediction import Origin, Prediction, Provenance
 from predictors.pricing import Pricing
 
 Detail = Literal["summary", "kernels"]
@@ -130,8 +130,11 @@ class Predictor:
     def _pricing(self) -> Pricing:
         provider = self.target.provider.removesuffix("ExecutionProvider").lower()
         runtime = f"{self.target.runtime} {self.target.runtime_version} {provider}"
-        provenance = Provenance(self.tables, self.version, runtime, self.protocol)
-        return Pricing(self.target.id, self.composition, self.intervals, self.power, provenance)
+        reference = self.report.get("reference")
+        origin: Origin = "reference" if reference else "own"
+        provenance = Provenance(self.tables, self.version, runtime, self.protocol, origin)
+        notes = (str(reference["note"]),) if reference else ()
+        return Pricing(self.target.id, self.composition, self.intervals, self.power, provenance, notes)
 
     def save(self, folder: Path) -> None:
         """Write the artifact into ``folder``, which may exist but must be empty."""
@@ -141,7 +144,7 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read an artifact; its version is the folder's name where that is a version's.
+        """Read an artifact, a folder or a packed file; its version is the folder's name where that is a version's.
 
         Raises:
             CorruptPredictor: files are missing or are not what the manifest says.

@@ -34,6 +34,8 @@ class Pricing:
     intervals: Intervals
     power: Power | None
     provenance: Provenance
+    #: Warnings that every prediction has.
+    notes: tuple[str, ...] = ()
 
     def price(self, lowered: Lowered, estimates: Sequence[Estimate], *, confidence: float, strict: bool) -> Prediction:
         """The prediction for a graph whose kernels have these ``estimates``; it lists them if ``lowered`` has details.
@@ -66,7 +68,10 @@ class Pricing:
             confidence=confidence,
             coverage=_coverage(estimates, priced, added_ms),
             out_of_distribution=strange_ms > STRANGE_SHARE * total_ms,
-            warnings=_warnings(kernels, estimates, missing, strange_ms / total_ms if total_ms > 0 else 0.0),
+            warnings=(
+                *self.notes,
+                *_warnings(kernels, estimates, missing, strange_ms / total_ms if total_ms > 0 else 0.0),
+            ),
             provenance=self.provenance,
             kernels=self._list(kernels, estimates, added_ms, details, confidence) if details else None,
             details=details.to_json(e.flops for e in estimates) if details else {},

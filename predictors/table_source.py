@@ -161,7 +161,7 @@ class TableSource:
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The inverse of `to_arrays`; ValueError where the arrays do not belong together."""
         keys = [bytes(row).hex() for row in arrays["keys"]]
-        values = [arrays[name] for name in ("log_us", "residual", "variance")]
+        values = [arrays[name].astype(np.float64) for name in ("log_us", "residual", "variance")]
         if not {len(keys)} == {len(v) for v in values} or len(set(keys)) != len(keys):
             raise ValueError("keys and times of the table's entries do not belong together")
         return cls(keys, *values)

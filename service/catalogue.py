@@ -11,29 +11,40 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from service.db import PredictorRecord, PromotionRecord, TargetRecord
 from service.errors import NoPredictor, UnknownTarget
 from service.logs import log
 from service.promotions import no_predictor
+from service.references import Known
 from service.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Targets, and the promotion of each that has one, the last first."""
+    """Targets of the store, and the promotion of each that has one, the last first; and the references."""
 
-    targets: tuple[TargetRecord, ...]
+    own: tuple[TargetRecord, ...]
     promotions: tuple[PromotionRecord, ...]
+    references: tuple[Known, ...] = ()
+    #: By id and alias.
     ids: dict[str, str] = field(default_factory=dict)
+    #: Who answers; a reference where nothing was promoted.
     by_target: dict[str, PromotionRecord] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for target in self.targets:
+        for target in self.own:
             self.ids.update(dict.fromkeys(target.aliases, target.id))
-        self.ids.update({target.id: target.id for target in self.targets})
+        self.ids.update({target.id: target.id for target in self.own})
+        self.by_target.update({known.target.id: known.promotion for known in self.references})
         self.by_target.update({p.predictor.target_id: p for p in self.promotions})
+
+    @property
+    def targets(self) -> tuple[TargetRecord, ...]:
+        """All that can be asked for: those of the store, then those of references that it does not have."""
+        others = (known.target for known in self.references if known.target.id not in self.ids)
+        return (*self.own, *(replace(t, aliases=tuple(a for a in t.aliases if a not in self.ids)) for t in others))
 
 
 class Catalogue:
@@ -74,10 +85,10 @@ class Catalogue:
 
     def _read(self) -> None:
         now = time.monotonic()
-        before = self._snapshot.by_target if self._snapshot is not None else {}
+        before = {p.predictor.target_id: p for p in self._snapshot.promotions} if self._snapshot is not None else {}
         refused: dict[str, str] = {}
         followed = [self._follow(p, before.get(p.predictor.target_id), refused) for p in self._store.promotions()]
-        self._snapshot = Snapshot(tuple(self._store.targets()), tuple(followed))
+        self._snapshot = Snapshot(tuple(self._store.targets()), tuple(followed), tuple(self._store.references.all))
         self._read_at, self.refused = now, refused
 
     def _follow(
@@ -106,25 +117,32 @@ class Catalogue:
             NoPredictor: nothing was promoted (there).
         """
         snapshot = self.snapshot()
-        ids = [self._id(snapshot, name) for name in targets]
         if predictor is not None:
-            if not ids:
+            if not targets:
                 return [self._store.predictor(predictor)]
-            return [self._store.predictor(predictor, target_id) for target_id in ids]
-        if not ids:
+            return [self._store.predictor(predictor, self._answering(snapshot, name)[0]) for name in targets]
+        if not targets:
             if not snapshot.promotions:
-                raise NoPredictor(no_predictor(None))
+                raise NoPredictor(no_predictor(None, self._store.references))
             return [snapshot.promotions[0].predictor]
-        for target_id in ids:
-            if target_id not in snapshot.by_target:
-                raise NoPredictor(no_predictor(target_id))
-        return [snapshot.by_target[target_id].predictor for target_id in ids]
+        found = []
+        for name in targets:
+            target_id, record = self._answering(snapshot, name)
+            if record is None:
+                raise NoPredictor(no_predictor(target_id, self._store.references))
+            found.append(record)
+        return found
 
-    @staticmethod
-    def _id(snapshot: Snapshot, name: str) -> str:
+    def _answering(self, snapshot: Snapshot, name: str) -> tuple[str, PredictorRecord | None]:
+        """The id of a target and who answers for it. What is called by a reference's name is the reference."""
         target_id = snapshot.ids.get(name)
-        if target_id is None:
+        if target_id is not None:
+            promotion = snapshot.by_target.get(target_id)
+            return target_id, promotion.predictor if promotion else None
+        known = self._store.references.find(name)
+        if known is None:
             raise UnknownTarget(
-                f"no target is called {name!r}; GET /v1/targets lists those that there are", sorted(snapshot.ids)
+                f"no target is called {name!r}; GET /v1/targets lists those that there are",
+                sorted({*snapshot.ids, *(n for t in snapshot.targets for n in (t.id, *t.aliases))}),
             )
-        return target_id
+        return known.target.id, known.predictor

@@ -108,7 +108,7 @@ PREDICTION_RESPONSE: dict[str, Any] = {
             "out_of_distribution": False,
             "warnings": [],
             "provenance": {"tables": [TABLE_VERSION], "predictor": PREDICTOR_VERSION,
-                           "runtime": "onnxruntime 1.31.1 cpu", "protocol": 1},
+                           "runtime": "onnxruntime 1.31.1 cpu", "protocol": 1, "origin": "own"},
         }
     ],
 }  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from service.db import Database, PredictorRecord, PromotionRecord, TargetRecord, Versions
 from service.errors import NoPredictor, NothingBefore, NotPromotable
+from service.references import References, is_reference
 
 _Record_contra = TypeVar("_Record_contra", contravariant=True)
 
@@ -23,6 +24,7 @@ class Promotions(ABC):
     """The part of `service.store.Store` that decides who answers. Promotions are only ever added."""
 
     database: Database
+    references: References
 
     @abstractmethod
     def target(self, name: str) -> TargetRecord: ...
@@ -43,6 +45,8 @@ class Promotions(ABC):
             DamagedArtifact: its files are not those that were registered.
         """
         record = self.predictor(version, target)
+        if is_reference(record.version):
+            raise NotPromotable(f"{record.version} is a reference: it answers whoever names its target, and no others")
         if self.target(record.target_id).emulated:
             raise NotPromotable(f"{record.target_id} was measured under an emulator; its times are nobody's")
         self.predictor_folder(record)
@@ -76,20 +80,29 @@ class Promotions(ABC):
             return Versions(session).promoted()
 
     def promoted(self, target: str | None = None) -> PredictorRecord:
-        """The predictor that answers for a target; without one, for the target promoted last.
+        """The predictor that answers for a target, a reference where nothing was promoted; without one, for the
+        target promoted last.
 
         Raises:
             NoPredictor: nothing was promoted (there).
         """
-        target_id = None if target is None else self.target(target).id
+        record = None if target is None else self.target(target)
+        target_id = None if record is None else record.id
+        reference = None if target_id is None else self.references.find(target_id)
+        if reference is not None and record is reference.target:
+            return reference.predictor
         for promotion in self.promotions():
             if target_id in (None, promotion.predictor.target_id):
                 return promotion.predictor
-        raise NoPredictor(no_predictor(target_id))
+        if reference is not None:
+            return reference.predictor
+        raise NoPredictor(no_predictor(target_id, self.references))
 
 
-def no_predictor(target_id: str | None) -> str:
+def no_predictor(target_id: str | None, references: References) -> str:
     """What to say when nobody can answer."""
     if target_id is None:
-        return "no target has a predictor yet; run `archgauge profile` on the device"
+        names = ", ".join(known.reference.name for known in references.all)
+        others = f", or name a target that was measured elsewhere: {names}" if names else ""
+        return f"no target has a predictor yet; run `archgauge profile` on the device{others}"
     return f"the target {target_id} has no predictor yet; run `archgauge profile` on the device"

@@ -18,6 +18,7 @@ from service.artifacts import Artifacts
 from service.db import Database, PredictorRecord, TableRecord, TargetRecord, Versions, sqlite_url, upgrade
 from service.errors import AliasInUse, DamagedArtifact, UnknownPredictor, UnknownTable, UnknownTarget
 from service.promotions import Promotions, Within
+from service.references import References, is_reference
 
 if TYPE_CHECKING:
     from lookup_tables import TableVersion
@@ -44,6 +45,7 @@ class Store(Promotions):
     def __init__(self, database: Database, artifacts: Artifacts) -> None:
         self.root = artifacts.root
         self.database = database
+        self.references = References.installed()
         self._artifacts = artifacts
 
     @classmethod
@@ -92,12 +94,15 @@ class Store(Promotions):
             return Versions(session).targets()
 
     def target(self, name: str) -> TargetRecord:
-        """A target by its id or alias."""
+        """A target by its id or alias, or that of a reference."""
         targets = self.targets()
         for target in targets:
             if name == target.id or name in target.aliases:
                 return target
-        known = [name for t in targets for name in (*t.aliases, t.id)]
+        reference = self.references.find(name)
+        if reference is not None:
+            return reference.target
+        known = [name for t in (*targets, *(k.target for k in self.references.all)) for name in (*t.aliases, t.id)]
         raise UnknownTarget(f"no target is called {name!r}", known)
 
     # Lookup tables
@@ -195,19 +200,25 @@ class Store(Promotions):
 
     def predictor(self, version: str, target: str | None = None) -> PredictorRecord:
         """A predictor version by its name."""
-        found = [record for record in self.predictors(target) if record.version == version]
+        if is_reference(version):
+            reference = self.references.predictor(version, None if target is None else self.target(target).id)
+            found = [] if reference is None else [reference]
+        else:
+            found = [record for record in self.predictors(target) if record.version == version]
         if len(found) == 1:
             return found[0]
         known = [record.version for record in self.predictors(target)]
         raise UnknownPredictor(_not_one("predictor", version, target, found), known)
 
     def predictor_folder(self, record: PredictorRecord) -> Path:
-        """Where the predictor lies, after checking that its files are those that were registered.
+        """Where the predictor lies (a folder, or a reference's file), after checking that it is what was registered.
 
         Raises:
             DamagedArtifact: they are not.
             StoreUnavailable: the shared store does not answer.
         """
+        if is_reference(record.version):
+            return self.references.predictor_file(record)
         folder = self._artifacts.fetch("predictors", record.target_id, record.version)
         if hash_files(folder) != record.sha256:
             raise DamagedArtifact(f"the files in {folder} are not those that were registered; train or import it again")

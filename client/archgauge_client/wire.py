@@ -183,6 +183,8 @@ class Provenance(_Answer):
     predictor: str
     runtime: str
     protocol: int
+    #: ``reference``: measured by others, and came with ArchGauge; never mixed with what was measured for this service.
+    origin: Literal["own", "reference"] = "own"
 
 
 class KernelEstimate(_Answer):
@@ -211,7 +213,7 @@ class MemoryParts(_Answer):
 
 
 class Roofline(_Answer):
-    """Measured peak rates of the target, against which kernels can be seen."""
+    """Measured peak rates of the target, arithmetic in float32, against which kernels can be seen."""
 
     flops_per_s: float
     bytes_per_s: float

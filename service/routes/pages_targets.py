@@ -11,6 +11,7 @@ from starlette.responses import Response
 from lookup_tables import SentinelReading, TableVersion, sentinel_history
 from service.auth import CurrentPrincipal
 from service.db import TableRecord
+from service.references import is_reference
 from service.routes._page import Page, page
 from service.routes.targets import describe, describe_all
 from service.state import CurrentService, Service
@@ -39,6 +40,9 @@ def target(
     record = service.store.target(target)
     records, tables = service.store.predictors(record.id), service.store.tables(record.id)
     promotions = service.store.history(record.id)
+    reference = service.store.references.find(record.id)
+    if reference is not None and not promotions:
+        records, tables, promotions = [*records, reference.predictor], [*tables, reference.table], [reference.promotion]
     version = predictor or (promotions[0].predictor.version if promotions else records[0].version if records else None)
     shown = service.store.predictor(version, record.id) if version else None
     report: dict[str, Any] = dict(shown.report) if shown else {}
@@ -56,7 +60,7 @@ def target(
 
 def _drift(service: Service, table: TableRecord | None) -> list[tuple[str, float]]:
     """(moment, the sentinel's time over the table's reference); empty where the table is not on this machine."""
-    if table is None:
+    if table is None or is_reference(table.version):
         return []
     try:
         readings = _history(service.store.table_version(table))

@@ -48,7 +48,7 @@ def test_json_has_the_fields_of_an_answer(predictor: Predictor) -> None:
     assert list(data["latency_ms"]) == ["value", "lower", "upper"]
     assert list(data["energy_mj"]) == ["value", "lower", "upper", "gross", "method", "scope"]
     assert list(data["coverage"]) == ["table", "regressor", "roofline", "unsupported"]
-    assert list(data["provenance"]) == ["tables", "predictor", "runtime", "protocol"]
+    assert list(data["provenance"]) == ["tables", "predictor", "runtime", "protocol", "origin"]
     assert data["provenance"]["runtime"] == "onnxruntime 1.31.1 cpu"
     assert list(data["kernels"][0]) == [
         "kind", "nodes", "latency_ms", "lower", "upper", "energy_mj", "source", "bound", "precision", "flops",
