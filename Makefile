@@ -47,6 +47,7 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks.search_spaces
 	@$(BIN)/python -m benchmarks.agents kill --kills 40
 	@$(BIN)/python -m benchmarks.agents crowd --agents 200 --seconds 30
+	@rm -rf build/gpu-rehearsal && $(BIN)/python -m benchmarks.gpu build/gpu-rehearsal --minutes 3 --models 3 --rehearse
 
 accuracy: $(READY)
 	@$(BIN)/python -m benchmarks.accuracy run build/accuracy
