@@ -13,6 +13,7 @@ from archgauge import options
 if TYPE_CHECKING:
     from archgauge.kernel_text import Difference
     from graphs import Kernel
+    from lookup_tables import Target
 
 
 @click.group(no_args_is_help=True)
@@ -25,21 +26,26 @@ def command() -> None:
 )
 @options.files
 @options.threads
+@options.provider
 @options.model_options
 @options.json_output
-def check(files: tuple[Path, ...], threads: int | None, as_json: bool, **bindings: Any) -> int:
+def check(
+    files: tuple[Path, ...], threads: int | None, provider: str | None, as_json: bool, **bindings: Any
+) -> int:  # fmt: skip
     """Compare our kernels with those that the installed runtime really makes of each model.
 
     The runtime loads and runs the file itself, with its own weights. The two lists are compared as multisets of kernel
     keys. Exit status 1 if any model differs.
     """
+    from archgauge.executors import Executor
     from archgauge.output import print_json, progress
 
+    target = Executor().changed(threads, provider, None, {}).target()
     found: list[tuple[Path, Difference]] = []
     with progress("Lowering") as report:
         for index, file in enumerate(files):
             report(index / len(files), file.name)
-            found.append((file, _compare(file, threads or 1, bindings)))
+            found.append((file, _compare(file, target, bindings)))
     if as_json:
         print_json([_to_json(file, difference) for file, difference in found])
     else:
@@ -48,19 +54,19 @@ def check(files: tuple[Path, ...], threads: int | None, as_json: bool, **binding
     return 0 if all(difference.equal for _, difference in found) else 1
 
 
-def _compare(file: Path, threads: int, bindings: dict[str, Any]) -> Difference:
+def _compare(file: Path, target: Target, bindings: dict[str, Any]) -> Difference:
     from archgauge import models
     from archgauge.errors import UnreadableModel
     from archgauge.kernel_text import compare
     from graphs import GraphError, lower
-    from profilers import local_target, observe_lowering
+    from profilers import observe_lowering
 
     graph = models.prepare(file, bindings)
     try:
-        ours = lower(graph, local_target(threads).lowering)
+        ours = lower(graph, target.lowering)
     except GraphError as error:
         raise UnreadableModel(f"{file}: {error}") from error
-    return compare(ours, observe_lowering(file, threads, **bindings))
+    return compare(ours, observe_lowering(file, target.threads, provider=target.provider, **bindings))
 
 
 def _print(file: Path, difference: Difference) -> None:

@@ -9,10 +9,12 @@ begins and ends in host memory (see `graphs.lowering.copies`).
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,7 @@ class OnnxRuntimeCuda(OnnxRuntimeCpu):
             raise RuntimeNotInstalled(
                 "this onnxruntime has no CUDA provider; pip uninstall onnxruntime, then pip install onnxruntime-gpu"
             )
+        _find_libraries()
         if self.options.get("prefer_nhwc", "0") not in ("0", "false", "False"):
             raise MeasurementFailed("unsupported", "the layout that prefer_nhwc asks for is not modelled; leave it off")
         self.waiting: WaitingProcess | None = None
@@ -224,6 +227,14 @@ class CudaSession(OrtSession):
         except Exception as error:
             raise failure(error, "copy inputs and outputs of") from error
         return np.array(times, dtype=np.float64)
+
+
+@cache
+def _find_libraries() -> None:
+    """CUDA and cuDNN may lie beside the library, in packages of their own, where only it knows to look."""
+    if getattr(ort, "cuda_version", None) and hasattr(ort, "preload_dlls"):
+        with redirect_stdout(sys.stderr):  # it prints what it does not find, and others may be anywhere
+            ort.preload_dlls()
 
 
 def _same_runs(waited: RunProfile, profile: RunProfile) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """What every runtime must do, see the duties in `profilers.runtimes.base`."""
 
-from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -130,11 +130,18 @@ def test_closing_twice_is_allowed(runtime: Runtime, small_graph: Graph) -> None:
     session.close()
 
 
-def test_other_distributions_add_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = EntryPoint("other", "profilers.runtimes.fake:FakeRuntime", runtimes.ENTRY_POINTS)
-    monkeypatch.setattr(runtimes, "entry_points", lambda group: [entry] if group == runtimes.ENTRY_POINTS else [])
+def test_other_distributions_add_runtimes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an installed one does: a module, and an entry point in its metadata."""
+    (tmp_path / "other_works.py").write_text(
+        "from profilers.runtimes.fake import FakeRuntime\n\n\nclass OtherRuntime(FakeRuntime):\n    name = 'other'\n"
+    )
+    metadata = tmp_path / "other_works-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: other-works\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[{runtimes.ENTRY_POINTS}]\nother = other_works:OtherRuntime\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
     made = make_runtime("other", "Whatever", {"crash": "net:1"})
-    assert type(made).__name__ == "FakeRuntime"
+    assert (type(made).__name__, made.name) == ("OtherRuntime", "other")
     assert made.options == {"crash": "net:1"}
     with pytest.raises(UnknownRuntime, match="other"):
         make_runtime("another", "Whatever")
