@@ -81,8 +81,7 @@ CAMPAIGN_REQUESTS: dict[str, Any] = {
         },
     },
 }  # fmt: skip
-EVENT_STREAM = """id: 17
-event: progress
-data: {"at":"2026-01-02T03:04:09Z","progress":0.4,"words":"mbconv:17","records":61,"failed":0}
-
-"""
+EVENT_STREAM = (
+    'id: 17\nevent: progress\ndata: {"at":"2026-01-02T03:04:09Z","progress":0.4,"words":"mbconv:17",'
+    f'"agent":"{AGENT["id"]}","seconds":3.2,"records":61,"failed":2,"errors":{{"timeout":2}}}}\n\n'
+)

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from service.agents.waiting import WaitingTargets
+from service.agents.watching import Watch
 from service.engine import PricingEngine
 from service.jobs import Supervisor
 from service.keys import KeyRing
@@ -42,6 +43,8 @@ class Service:
     batches: asyncio.Semaphore
     #: Which targets there is work for.
     waiting: WaitingTargets
+    #: What agents are doing, for who looks.
+    watch: Watch
 
     @classmethod
     def start(cls, settings: Settings, metrics: Metrics | None = None) -> Service:
@@ -68,6 +71,7 @@ class Service:
             stopping=StopSignal(),
             batches=asyncio.Semaphore(settings.max_batches),
             waiting=WaitingTargets(store.database),
+            watch=Watch(store.database),
         )
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -131,10 +132,12 @@ def _note(session: Any, held: LeaseRecord, seconds: float, records: list[Measure
     campaign = campaigns.spend(held.task.campaign_id, seconds)
     if campaign.spent_s >= campaign.budget_s * campaign.round / campaign.document.get("rounds", 1):
         tasks.cancel(campaign.id, spent=True)
-    failed = sum(record.error is not None for record in records)
-    share = min(campaign.spent_s / campaign.budget_s, 1.0)
-    said = {"progress": share, "words": records[0].context, "records": len(records), "failed": failed}
-    campaigns.event(campaign.id, "progress", said)
+    errors = Counter(record.error for record in records if record.error is not None)
+    said = {
+        "progress": min(campaign.spent_s / campaign.budget_s, 1.0), "words": records[0].context,
+        "agent": held.agent_id, "seconds": seconds, "records": len(records), "failed": errors.total(),
+    }  # fmt: skip
+    campaigns.event(campaign.id, "progress", said | ({"errors": dict(errors)} if errors else {}))
     tasks.close_round(campaign.id)
 
 

@@ -1,5 +1,6 @@
 """The database: connections, schema, migrations and repositories. SQLAlchemy is used nowhere else."""
 
+from service.db.activity import Activity, ProgressRecord, Tally, WorkRecord
 from service.db.agents import AgentRecord, Agents, EnrolmentRecord
 from service.db.campaigns import CampaignRecord, Campaigns
 from service.db.engine import Database, sqlite_url
@@ -16,6 +17,7 @@ from service.db.versions import Versions
 
 __all__ = [
     "HEAD",
+    "Activity",
     "AgentRecord",
     "Agents",
     "ApiKeys",
@@ -33,14 +35,17 @@ __all__ = [
     "PredictionRecord",
     "Predictions",
     "PredictorRecord",
+    "ProgressRecord",
     "PromotionRecord",
     "SearchSpaceRecord",
     "SearchSpaces",
     "TableRecord",
+    "Tally",
     "TargetRecord",
     "TaskRecord",
     "Tasks",
     "Versions",
+    "WorkRecord",
     "current_revision",
     "sqlite_url",
     "upgrade",

@@ -13,13 +13,13 @@ task of a round queues the next job in the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Double, ForeignKey, Integer, String, Text, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 
 from service.db.clocks import now_of
 from service.db.jobs import JobEvent, JobRow, Jobs
@@ -120,6 +120,21 @@ class Campaigns:
         query = select(CampaignRow).order_by(CampaignRow.id.desc()).limit(number)
         return [self._record(row) for row in self._session.scalars(query)]
 
+    def outlines(self, number: int, known: MutableMapping[str, Mapping[str, Any]]) -> list[CampaignRecord]:
+        """As `newest`, but without the graphs of architectures, which may be large.
+
+        Documents never change: those that are ``known`` by their campaigns' ids are not read again; new ones are added.
+        """
+        query = select(CampaignRow).options(defer(CampaignRow.document)).order_by(CampaignRow.id.desc()).limit(number)
+        return [self._outline(row, known) for row in self._session.scalars(query)]
+
+    def outline(self, campaign_id: str, known: MutableMapping[str, Mapping[str, Any]]) -> CampaignRecord | None:
+        """As `get`, but as `outlines` do."""
+        if "\0" in campaign_id:
+            return None
+        row = self._session.get(CampaignRow, campaign_id, options=[defer(CampaignRow.document)])
+        return None if row is None else self._outline(row, known)
+
     def measure(self, campaign_id: str, round_: int) -> None:
         """The tasks of a round are there."""
         row = self._session.get_one(CampaignRow, campaign_id)
@@ -193,7 +208,13 @@ class Campaigns:
         data: dict[str, Any] = {"state": state, "round": row.round}
         self.event(row.id, "state", data | ({"error": row.error} if row.error else {}))
 
-    def _record(self, row: CampaignRow) -> CampaignRecord:
+    def _outline(self, row: CampaignRow, known: MutableMapping[str, Mapping[str, Any]]) -> CampaignRecord:
+        if row.id not in known:
+            graphs = [{"name": a["name"], "hash": a["hash"]} for a in row.document["architectures"]]
+            known[row.id] = {**row.document, "architectures": graphs}
+        return self._record(row, known[row.id])
+
+    def _record(self, row: CampaignRow, document: Mapping[str, Any] | None = None) -> CampaignRecord:
         """A job that failed fails its campaign, even where it could not say so itself."""
         state, error, finished_at = row.state, row.error, row.finished_at
         if state in WORKED_ON and row.job_id is not None:
@@ -202,6 +223,6 @@ class Campaigns:
                 state, finished_at = job.state, job.finished_at
                 error = job.error or error
         return CampaignRecord(
-            row.id, row.target_id, row.document, state, row.round, row.spent_s, row.job_id, row.result, error,
-            row.requested_by, row.created_at, finished_at,
+            row.id, row.target_id, row.document if document is None else document, state, row.round, row.spent_s,
+            row.job_id, row.result, error, row.requested_by, row.created_at, finished_at,
         )  # fmt: skip
