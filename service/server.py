@@ -106,13 +106,16 @@ def _jobs(settings: Settings) -> Iterator[None]:
 def in_background(settings: Settings, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Answer requests in a thread of this process as long as the block runs; gives the base URL."""
     listener = listen(host, port)
-    server = uvicorn.Server(_config(create_app(settings)))
+    app = create_app(settings)
+    server = uvicorn.Server(_config(app))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server", daemon=True)
     thread.start()
     try:
         _wait(server, thread)
         yield url(listener)
     finally:
+        if server.started:
+            app.state.service.stopping.asked = True  # streams end, or the server would wait for them
         server.should_exit = True
         thread.join()
         listener.close()

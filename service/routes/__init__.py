@@ -11,6 +11,8 @@ from service.routes import (
     leases,
     lookup_tables,
     pages,
+    pages_agents,
+    pages_campaigns,
     pages_compare,
     pages_session,
     pages_spaces,
@@ -41,6 +43,8 @@ ROUTERS = (
     pages_compare.router,
     pages_targets.router,
     pages_spaces.router,
+    pages_agents.router,
+    pages_campaigns.router,
     pages_session.router,
 )
 

@@ -19,7 +19,12 @@ _TEMPLATES = Path(__file__).parent.parent / "templates"
 
 def render(template: str, status: int = 200, /, **values: object) -> HTMLResponse:
     """A template of ``service/templates`` as a response."""
-    return HTMLResponse(_environment().get_template(template).render(values), status, {"Cache-Control": "no-cache"})
+    return HTMLResponse(fragment(template, **values), status, {"Cache-Control": "no-cache"})
+
+
+def fragment(template: str, /, **values: object) -> str:
+    """A template as HTML: a part of a page, such as is sent when it has changed."""
+    return _environment().get_template(template).render(values)
 
 
 @cache

@@ -14,8 +14,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Error, Page, Playwright, sync_playwright
 
-from lookup_tables import Table, write_table
+from archgauge_client.wire_agents import CampaignRequest, HeartbeatRequest, ResultChunk
+from lookup_tables import Measurement, PlanItem, Table, Target, write_table
 from predictors import TrainedPredictor
+from service.agents import leasing
+from service.campaigns.planning import tasks_of
+from service.db import Agents, Campaigns, Database, Jobs, Tasks
+from service.keys import Principal
 from service.server import in_background
 from service.settings import Settings
 from service.store import Store
@@ -38,14 +43,41 @@ def dashboard_dir(tmp_path_factory: pytest.TempPathFactory, fill: Callable[[Path
         (first,) = store.predictors("example")
         trained = _loaded(store, first)
         other = replace(table.target, threads=2)
-        version = write_table(store.root, other, table.measurements)
+        drifting = [
+            replace(m, started_at=1.7e9 + i, sentinel_us=1240.0 + i % 40) for i, m in enumerate(table.measurements)
+        ]
+        version = write_table(store.root, other, drifting)
         store.register_table(version, alias=HOSTILE)
         moved = TrainedPredictor(replace(trained, target=other, tables=(version.version,)))
         record = store.register_predictor(moved, other.id, [version.version])
         store.promote(record.version, other.id, note=HOSTILE)
         second = store.register_predictor(TrainedPredictor(trained), "example", list(first.tables))
         store.promote(second.version, "example")
+        _measure(store.database, other)
     return folder
+
+
+def _measure(database: Database, target: Target) -> None:
+    """An agent and a campaign under hostile names: one network came in, another failed, a third is being measured."""
+    document = CampaignRequest(name=HOSTILE, kernel_kinds=[HOSTILE]).model_dump(mode="json", exclude={"target"})
+    nobody = Principal(None)
+    with database.write() as session:
+        agent = Agents(session).add(HOSTILE, None, target.id, {"protocol": 1})
+        campaign = Campaigns(session).add(target.id, document, "test")
+        Jobs(session).cancel(str(campaign.job_id))  # nobody is to plan it
+        plan = [PlanItem("resnet", seed, "whole_model") for seed in range(3)]
+        Tasks(session).add(campaign.id, target.id, 1, tasks_of(plan, 3, 1))
+        Campaigns(session).measure(campaign.id, 1)
+        Campaigns(session).event(campaign.id, "log", {"text": HOSTILE})
+    lease = leasing.lease(database, agent, target, 86_400.0)
+    assert lease is not None
+    said = HeartbeatRequest(fence=lease.fence, temperature_c=51.5, sentinel_us=1240.0)
+    leasing.heartbeat(database, lease.id, said, 86_400.0, nobody)
+    for place, outcome in enumerate(({"latency_us": 1.0}, {"error": "crash", "detail": HOSTILE})):
+        item = lease.task.document["items"][place]
+        record = Measurement("whole_model", context=item["context"], split="train", **outcome)  # type: ignore[arg-type]
+        chunk = ResultChunk(fence=lease.fence, item=item["key"], seconds=2.0, records=[record.to_json()])
+        leasing.keep_chunk(database, lease.id, place, chunk.model_dump_json().encode(), chunk, nobody)
 
 
 def _loaded(store: Store, record: Any) -> Any:
