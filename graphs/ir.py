@@ -10,7 +10,7 @@ import builtins
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import prod
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,8 @@ Attribute: TypeAlias = (
 MAX_VALUE_ELEMENTS = 256
 
 
-@dataclass(frozen=True, slots=True)
-class TensorType:
-    """Element type (see `graphs.dtypes`) and shape of a tensor."""
+class TensorType(NamedTuple):
+    """Element type (see `graphs.dtypes`) and shape of a tensor. A tuple, because types are keys of many memories."""
 
     dtype: str
     shape: tuple[Dim, ...]

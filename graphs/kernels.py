@@ -7,15 +7,14 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphs.dtypes import nbytes
 
 KernelAttribute = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(NamedTuple):
     """A tensor that a kernel reads or writes. ``value`` is kept where it decides the cost (axes, starts, sizes)."""
 
     dtype: str

@@ -55,7 +55,7 @@ def one(
     graph = Graph("one", {"": opset, domain or "com.microsoft": opset if not domain else 1})
     names = []
     for index, entry in enumerate(inputs):
-        operand, value = entry if isinstance(entry, tuple) else (entry, None)
+        operand, value = entry if type(entry) is tuple else (entry, None)
         names.append(f"i{index}" if operand is not None else "")
         if operand is None:
             continue

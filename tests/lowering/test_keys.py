@@ -75,11 +75,11 @@ def changes(kernel: Kernel) -> list[Kernel]:
             if o is None:
                 continue
             others = [
-                replace(o, dtype=DTYPES[o.dtype]),
-                replace(o, constant=not o.constant),
-                replace(o, shape=(*o.shape, 2)),
+                o._replace(dtype=DTYPES[o.dtype]),
+                o._replace(constant=not o.constant),
+                o._replace(shape=(*o.shape, 2)),
             ]
-            others += [replace(o, shape=(*o.shape[:d], o.shape[d] + 1, *o.shape[d + 1 :])) for d in range(len(o.shape))]
+            others += [o._replace(shape=(*o.shape[:d], o.shape[d] + 1, *o.shape[d + 1 :])) for d in range(len(o.shape))]
             found += [replace(kernel, **{side: (*operands[:i], x, *operands[i + 1 :])}) for x in others]
     for i, (name, value) in enumerate(kernel.attributes):
         changed = value + "x" if isinstance(value, str) else (*value, 1) if isinstance(value, tuple) else value + 1
