@@ -22,9 +22,9 @@ from graphs.lowering.passes import (
 )
 from graphs.lowering.precision import convert_constants, insert_casts
 from graphs.lowering.profile import LoweringProfile
-from graphs.lowering.requirements import require_kernels, require_opset
+from graphs.lowering.requirements import refuse_without_kernel, require_opset
 from graphs.lowering.rewriter import Rewriter
-from graphs.lowering.shape_fusions import merge_equal, split_picks
+from graphs.lowering.shape_fusions import merge_equal, split_all_picks
 from graphs.lowering.transposes import move_transposes
 from graphs.lowering.uncertain import uncertain_tensors
 
@@ -74,12 +74,15 @@ def _assign(r: Rewriter, profile: LoweringProfile) -> Rewriter:
         return r
     r.drop_unused()
     graph = r.finish()
-    expanded = expand_functions(graph, table)
+    expanded, lacking = expand_functions(graph, table)
     if expanded is not graph:
-        uncertain, r = r.uncertain, Rewriter(expanded)
+        uncertain, r = r.uncertain, Rewriter(expanded, owned=True)
         r.uncertain = uncertain
+    before = r.changes
     insert_casts(r, table)
-    require_kernels(r, table, profile)
+    if r.changes != before:
+        lacking = [n for n in r.nodes if not table.covers(r.graph, n)]
+    refuse_without_kernel(r, lacking, profile)
     return r
 
 
@@ -112,17 +115,16 @@ def _level_2(r: Rewriter, profile: LoweringProfile, quantised: bool, first: bool
     if quantised:
         qdq_passes.apply_all(r, qdq_passes.LEVEL_2_BEFORE_RULES, profile)
     _apply(r, LEVEL_2_BEFORE_SPLITS, profile)
-    for tensor in [*r.graph.inputs, *(n.outputs[0] for n in r.nodes if len(n.outputs) == 1)]:
-        split_picks(r, tensor)
+    split_all_picks(r)
     _apply(r, LEVEL_2_AFTER_SPLITS, profile)
     if quantised:
         qdq_passes.apply_all(r, qdq_passes.LEVEL_2_AT_LAST, profile)
 
 
 def _apply(r: Rewriter, passes: tuple[Pass, ...], profile: LoweringProfile) -> None:
-    present = {node.kind for node in r.nodes}
+    present = {node.op for node in r.nodes}
     for p in passes:
-        if present.isdisjoint(p.rules) or r.idle_at.get(id(p)) == r.changes or not p.holds_for(profile):
+        if present.isdisjoint(p.operators) or r.idle_at.get(id(p)) == r.changes or not p.holds_for(profile):
             continue
         if p.name in PROCESSOR_ONLY and is_device(profile):
             continue
@@ -132,4 +134,4 @@ def _apply(r: Rewriter, passes: tuple[Pass, ...], profile: LoweringProfile) -> N
         if r.changes == before:
             r.idle_at[id(p)] = before
         else:
-            present = {node.kind for node in r.nodes}
+            present = {node.op for node in r.nodes}

@@ -33,6 +33,15 @@ def _follower(r: Rewriter, node: Node, op: str) -> Node | None:
     return user if all(not t or r.is_constant(t) for t in node.inputs[1:]) else None
 
 
+def fold_followers(r: Rewriter, node: Node) -> None:
+    """Bias, scale and batch norm, one after the other."""
+    user = r.sole_user(node)
+    if user is not None and user.op in ("Add", "Mul", "BatchNormalization"):
+        fold_bias(r, node)
+        fold_scale(r, node)
+        fold_batch_norm(r, node)
+
+
 def fold_batch_norm(r: Rewriter, node: Node) -> None:
     """BatchNormalization with constant parameters."""
     bn = _follower(r, node, "BatchNormalization")

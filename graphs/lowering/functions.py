@@ -26,15 +26,19 @@ if TYPE_CHECKING:
 _MAX_DEPTH = 5
 
 
-def expand_functions(graph: Graph, table: KernelTypes) -> Graph:
-    """``graph`` (inferred) with bodies in the place of operators without a kernel; itself if there are none."""
-    covered: dict[int, Node] = {}
-    for _ in range(_MAX_DEPTH):
-        lacking = [n for n in graph.nodes if id(n) not in covered and not table.covers(graph, n)]
-        bodies = {id(n): body for n in lacking if (body := _body(graph, n)) is not None}
+def expand_functions(graph: Graph, table: KernelTypes) -> tuple[Graph, list[Node]]:
+    """``graph`` (inferred) with bodies in the place of operators without a kernel, itself if there are none; and the
+    nodes that still lack one.
+    """
+    known: dict[int, Node] = {}
+    without: list[Node] = []
+    for depth in range(_MAX_DEPTH + 1):
+        lacking = [n for n in graph.nodes if id(n) not in known and not table.covers(graph, n)]
+        bodies = {id(n): body for n in lacking if depth < _MAX_DEPTH and (body := _body(graph, n)) is not None}
+        without += [n for n in lacking if id(n) not in bodies]
         if not bodies:
-            return graph
-        covered |= {id(n): n for n in graph.nodes if id(n) not in bodies}
+            break
+        known |= {id(n): n for n in graph.nodes if id(n) not in bodies}
         result = replace(graph, parameters=dict(graph.parameters), types=dict(graph.types), nodes=[])
         for node in graph.nodes:
             if id(node) in bodies:
@@ -42,7 +46,7 @@ def expand_functions(graph: Graph, table: KernelTypes) -> Graph:
             else:
                 result.nodes.append(node)
         graph = result if _all_typed(graph, bodies) else infer(result, fold=False)
-    return graph
+    return graph, without
 
 
 def _all_typed(graph: Graph, bodies: dict[int, Graph]) -> bool:
@@ -71,7 +75,7 @@ def _inline(graph: Graph, node: Node, body: Graph) -> None:
     for inner in body.nodes:
         inputs, outputs = [names[n] for n in inner.inputs], [names[n] for n in inner.outputs]
         name = f"{node.name}/{inner.name}"
-        graph.nodes.append(Node(inner.op, inputs, outputs, inner.attributes, inner.domain, name, node.origin))
+        graph.nodes.append(Node(inner.op, inputs, outputs, dict(inner.attributes), inner.domain, name, node.origin))
 
 
 def _body(graph: Graph, node: Node) -> Graph | None:

@@ -65,7 +65,7 @@ class _Layout:
             self._conv(node)
         elif op in ("MaxPool", "AveragePool") and not node.domain:
             self._pool(node)
-        elif any(t in self.blocked for t in node.inputs) and self._all_blocked(node):
+        elif not self.blocked.keys().isdisjoint(node.inputs) and self._all_blocked(node):
             self._follow(node, op)
 
     def _follow(self, node: Node, op: str) -> None:
@@ -96,8 +96,8 @@ class _Layout:
         return -(-channels // self.block) * self.block
 
     def _blocked_type(self, tensor: str, channels: int) -> TensorType:
-        t = self.r.types[tensor]
-        return TensorType(t.dtype, (t.dims[0], self._padded(channels), *t.dims[2:]))
+        dtype, shape = self.r.types[tensor]
+        return TensorType(dtype, (shape[0], self._padded(channels), *shape[2:]))
 
     def _publish(self, node: Node, tensor: str, channels: int) -> None:
         """``node`` made ``tensor``, and now makes its blocked form instead."""
@@ -106,6 +106,14 @@ class _Layout:
         name = self.r.tensor(t, "nchwc")
         self.r.set_output(node, 0, name, t)
         self.blocked[tensor] = _Blocked(node, name, uses, channels)
+
+    def _replace(self, node: Node, op: str, inputs: list[str], attributes: dict[str, Attribute], channels: int) -> None:
+        """Put a blocked ``op`` that makes the blocked form of the same tensor in the place of ``node``."""
+        r, tensor = self.r, node.outputs[0]
+        uses = len(r.users(tensor)) + r.is_output(tensor)
+        name = r.tensor(self._blocked_type(tensor, channels), "nchwc")
+        new = r.substitute([node], Node(op, inputs, [name], attributes, _DOMAIN, node.name, node.origin))
+        self.blocked[tensor] = _Blocked(new, name, uses, channels)
 
     def _merge(self, node: Node, into: _Blocked) -> None:
         """``node`` vanishes into the node that made ``into``; its output is the same blocked tensor."""
@@ -141,16 +149,13 @@ class _Layout:
 
     def _conv(self, node: Node) -> None:
         r = self.r
-        weight = r.types[node.inputs[1]]
-        if (
-            any(t and not r.is_constant(t) for t in node.inputs[1:3])
-            or weight.dtype != "float32"
-            or len(weight.shape) != 4
-        ):
+        dtype, shape = r.types[node.inputs[1]]
+        if dtype != "float32" or len(shape) != 4 or (len(node.inputs) > 3 and node.inputs[3]):
             return
-        if len(node.inputs) > 3 and node.inputs[3]:
-            return
-        outputs, inputs, kh, kw = weight.dims
+        for constant in node.inputs[1:3]:
+            if constant and constant not in r.parameters:
+                return
+        outputs, inputs, kh, kw = r.shape(node.inputs[1])
         group = node.int("group", 1)
         depthwise = group > 1 and inputs == 1 and outputs == group
         reorder, filters = True, inputs
@@ -170,15 +175,13 @@ class _Layout:
         inputs_list = [node.inputs[0], self._pack(node.inputs[1], (padded, filters, kh, kw))]
         if len(node.inputs) > 2 and node.inputs[2]:
             inputs_list.append(self._pack(node.inputs[2], (padded,)))
-        attributes = dict(node.attributes) | {"group": padded if depthwise else group}
+        attributes = dict(node.attributes)
+        attributes["group"] = padded if depthwise else group
         if reorder:
             b = self.blocked.get(node.inputs[0])
             x_channels = r.shape(node.inputs[0])[1]
             inputs_list[0] = b.tensor if b else self._reorder_input(node.inputs[0], x_channels, node.origin)
-        output = node.outputs[0]
-        new = Node("Conv", inputs_list, [output], attributes, _DOMAIN, node.name, node.origin)
-        r.substitute([node], new)
-        self._publish(new, output, outputs)
+        self._replace(node, "Conv", inputs_list, attributes, outputs)
 
     def _pool(self, node: Node) -> None:
         r = self.r
@@ -190,10 +193,7 @@ class _Layout:
             return
         b = self.blocked.get(node.inputs[0])
         source = b.tensor if b else self._reorder_input(node.inputs[0], channels, node.origin)
-        output = node.outputs[0]
-        new = Node(node.op, [source], [output], dict(node.attributes), _DOMAIN, node.name, node.origin)
-        r.substitute([node], new)
-        self._publish(new, output, channels)
+        self._replace(node, node.op, [source], dict(node.attributes), channels)
 
     def _binary(self, node: Node, *, fusible: bool) -> None:
         r = self.r
@@ -233,10 +233,7 @@ class _Layout:
         inputs = [b.tensor, r.constant(t=TensorType("float32", (padded, 1, 1, 1)), hint="w")]
         if with_bias:
             inputs.append(r.constant(t=TensorType("float32", (padded,)), hint="b"))
-        output = node.outputs[0]
-        new = Node("Conv", inputs, [output], {"group": padded}, _DOMAIN, node.name, node.origin)
-        r.substitute([node], new)
-        self._publish(new, output, b.channels)
+        self._replace(node, "Conv", inputs, {"group": padded}, b.channels)
 
     def _concat(self, node: Node) -> None:
         r = self.r
@@ -296,11 +293,8 @@ class _Layout:
         if any(a % s for s, a in zip(before, after, strict=True)):
             return
         scales = tuple(a // s for s, a in zip(before, after, strict=True))
-        output = node.outputs[0]
         attributes: dict[str, Attribute] = {"scales": scales, "mode": mode}
         if mode == "linear":
             default = "half_pixel" if node.op == "Resize" and r.opset >= 11 else "asymmetric"
             attributes["coordinate_transformation_mode"] = node.text("coordinate_transformation_mode", default)
-        new = Node("Upsample", [b.tensor], [output], dict(attributes), _DOMAIN, node.name, node.origin)
-        r.substitute([node], new)
-        self._publish(new, output, b.channels)
+        self._replace(node, "Upsample", [b.tensor], attributes, b.channels)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from graphs.interruption import checkpoint
 from graphs.ir import Node
@@ -30,7 +31,11 @@ from graphs.lowering.rewriter import Rewriter
 Rule = Callable[[Rewriter, Node], None]
 
 
-@dataclass(frozen=True, slots=True)
+#: Nodes between two looks at whether anybody still wants the result (a power of two).
+_CHECK_EVERY = 16
+
+
+@dataclass(frozen=True)
 class Pass:
     """Rules by operator, tried together on each node in turn."""
 
@@ -42,10 +47,16 @@ class Pass:
     def holds_for(self, profile: LoweringProfile) -> bool:
         return self.since <= profile.release <= self.until
 
+    @cached_property
+    def operators(self) -> frozenset[str]:
+        """What it looks at, without domains."""
+        return frozenset(kind.rpartition(".")[2] for kind in self.rules)
+
     def apply(self, r: Rewriter) -> None:
-        rules = self.rules
-        for node in [n for n in r.nodes if n.kind in rules]:
-            checkpoint()
+        rules, operators = self.rules, self.operators
+        for number, node in enumerate([n for n in r.nodes if n.op in operators and n.kind in rules]):
+            if not number % _CHECK_EVERY:
+                checkpoint()
             for rule in rules[node.kind] if r.alive(node) else ():
                 if r.alive(node):
                     rule(r, node)
@@ -65,7 +76,7 @@ _REWRITE_RULES = Pass(
         "Div": (eliminations.eliminate_noop, activations.fuse_div_mul), "Relu": (conv_fusions.fuse_relu_clip,),
         "Gemm": (matmul_fusions.fuse_gemm_sum, matmul_fusions.fuse_gemm_transposes),
         "Not": (activations.fuse_not_where,),
-        "Conv": (conv_fusions.fold_bias, conv_fusions.fold_scale, conv_fusions.fold_batch_norm),
+        "Conv": (conv_fusions.fold_followers,),
         "ConvTranspose": (conv_fusions.fold_batch_norm,), "Pad": (conv_fusions.fuse_pad,),
         "MatMul": (matmul_fusions.fold_matmul_batch_norm,),
     },

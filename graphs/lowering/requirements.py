@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from graphs.errors import InvalidGraph, UnsupportedOperator
-from graphs.ir import Graph
-from graphs.lowering.kernel_types import KernelTypes, kernel_types
+from graphs.ir import Graph, Node
+from graphs.lowering.kernel_types import kernel_types
 from graphs.lowering.profile import LoweringProfile
 from graphs.lowering.rewriter import Rewriter
 
@@ -20,17 +22,13 @@ def require_opset(graph: Graph, profile: LoweringProfile) -> None:
         )
 
 
-def require_kernels(r: Rewriter, table: KernelTypes, profile: LoweringProfile) -> None:
-    """Raise UnsupportedOperator where the provider has no kernel for what is left, as the runtime would on loading."""
-    lacking = {
-        (n.kind, ", ".join(dict.fromkeys(r.dtype(t) for t in n.inputs or n.outputs if t)))
-        for n in r.nodes
-        if not table.covers(r.graph, n)
-    }
-    if lacking:
-        named = "; ".join(f"{kind} of {dtypes or 'nothing'}" for kind, dtypes in sorted(lacking))
+def refuse_without_kernel(r: Rewriter, lacking: Sequence[Node], profile: LoweringProfile) -> None:
+    """Raise UnsupportedOperator for the nodes that the provider has no kernel for, as the runtime would on loading."""
+    found = {(n.kind, ", ".join(dict.fromkeys(r.dtype(t) for t in n.inputs or n.outputs if t))) for n in lacking}
+    if found:
+        named = "; ".join(f"{kind} of {dtypes or 'nothing'}" for kind, dtypes in sorted(found))
         raise UnsupportedOperator(
-            sorted({kind for kind, _ in lacking}),
+            sorted({kind for kind, _ in found}),
             f"{profile.runtime} {profile.version} has no kernel in its {profile.provider} for: {named}; "
             "convert the model to types (float32) and an operator set that it has kernels for",
         )

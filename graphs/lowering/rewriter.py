@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import attrgetter
 
 import numpy as np
 
 from graphs.interruption import checkpoint
 from graphs.ir import Attribute, Graph, Node, Parameter, TensorType, Value
 
+_ORIGIN = attrgetter("origin")
+
+#: Changes between two looks at whether anybody still wants the result (a power of two).
+_CHECK_EVERY = 16
+
 
 class Rewriter:
     """Mutable view of an inferred graph. ``nodes`` are in topological order whenever a pass starts.
 
-    An edge is one use of an output by one input of one node; being an output of the graph is not an edge.
+    An edge is one use of an output by one input of one node; being an output of the graph is not an edge. ``owned``
+    graphs, which nobody else will read, are rewritten themselves; others are copied.
     """
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph.copy()
+    def __init__(self, graph: Graph, *, owned: bool = False) -> None:
+        self.graph = graph if owned else graph.copy()
         self.types = self.graph.types
         self.parameters = self.graph.parameters
         self.opset = graph.opset.get("", 21)
@@ -41,8 +49,9 @@ class Rewriter:
         for node in self.graph.nodes:
             node.origin = node.origin or (node.name,)
             self._link(node)
+        read = self._outputs.union(self._users)
         for node in self.graph.nodes:
-            if not self.edges(node) and not self.gives_output(node):
+            if read.isdisjoint(node.outputs):
                 self.lasting[id(node)] = node
 
     # --- looking ---
@@ -110,7 +119,7 @@ class Rewriter:
         return None
 
     def shape(self, tensor: str) -> tuple[int, ...]:
-        return self.types[tensor].dims
+        return self.types[tensor].shape  # type: ignore[return-value]  # static, as all types of an inferred graph
 
     def dtype(self, tensor: str) -> str:
         return self.types[tensor].dtype
@@ -119,25 +128,24 @@ class Rewriter:
 
     def add(self, node: Node, types: Sequence[TensorType] = ()) -> Node:
         """Link ``node``; ``types`` are those of its outputs where they are new."""
-        checkpoint()
         for tensor, t in zip(node.outputs, types, strict=False):
             self.types[tensor] = t
         self._link(node)
-        self.changes += 1
+        self._change()
         self._ordered = self._ordered and not any(map(self._users.get, node.outputs))
         return node
 
     def remove(self, *nodes: Node) -> None:
+        users, producers = self._users, self._producer
         for node in nodes:
-            checkpoint()
             del self._nodes[id(node)]
             for tensor in node.inputs:
                 if tensor:
-                    _take_out(self._users[tensor], node)
+                    _take_out(users[tensor], node)
             for tensor in node.outputs:
-                if self._producer.get(tensor) is node:
-                    del self._producer[tensor]
-        self.changes += 1
+                if producers.get(tensor) is node:
+                    del producers[tensor]
+            self._change()
 
     def fuse(
         self,
@@ -161,7 +169,6 @@ class Rewriter:
 
     def set_input(self, node: Node, index: int, tensor: str) -> None:
         """Let an input of ``node`` read another tensor ('' removes it; missing inputs are filled up)."""
-        checkpoint()
         while len(node.inputs) <= index:
             node.inputs.append("")
         old = node.inputs[index]
@@ -170,7 +177,7 @@ class Rewriter:
         node.inputs[index] = tensor
         if tensor:
             self._users.setdefault(tensor, []).append(node)
-        self.changes += 1
+        self._change()
         self._ordered = self._ordered and tensor not in self._producer
 
     def set_output(self, node: Node, index: int, tensor: str, t: TensorType | None = None) -> None:
@@ -181,7 +188,7 @@ class Rewriter:
         self._producer[tensor] = node
         if t is not None:
             self.types[tensor] = t
-        self.changes += 1
+        self._change()
         self._ordered = False
 
     def absorb(self, node: Node, follower: Node) -> None:
@@ -234,7 +241,7 @@ class Rewriter:
             return
         done: dict[int, Node] = {}
         producers = self._producer
-        for root in list(self._nodes.values()):
+        for root in self._nodes.values():
             stack = [root]
             while stack:
                 node = stack[-1]
@@ -243,8 +250,9 @@ class Rewriter:
                     continue
                 ready = True
                 for tensor in reversed(node.inputs):
-                    if tensor in producers and id(producers[tensor]) not in done:
-                        stack.append(producers[tensor])
+                    maker = producers.get(tensor)
+                    if maker is not None and id(maker) not in done:
+                        stack.append(maker)
                         ready = False
                 if ready:
                     done[id(node)] = node
@@ -253,27 +261,38 @@ class Rewriter:
         self._ordered = True
 
     def drop_unused(self) -> None:
-        """Remove nodes whose outputs nobody needs, and constants that nobody reads."""
+        """Remove nodes whose outputs nobody needs."""
+        outputs, users = self._outputs, self._users
         for node in reversed(self.nodes):
-            if not self.gives_output(node) and not self.edges(node) and id(node) not in self.lasting:
+            needed = not outputs.isdisjoint(node.outputs) or any(map(users.get, node.outputs))
+            if not needed and id(node) not in self.lasting:
                 self.remove(node)
 
     def finish(self) -> Graph:
         """The rewritten graph."""
         self.sort()
         self.graph.nodes = self.nodes
-        used = {t for node in self.graph.nodes for t in node.inputs} | self._outputs
-        self.graph.parameters = {n: p for n, p in self.parameters.items() if n in used}
+        users, outputs = self._users, self._outputs
+        self.graph.parameters = {n: p for n, p in self.parameters.items() if users.get(n) or n in outputs}
         return self.graph
+
+    def _change(self) -> None:
+        self.changes += 1
+        if not self.changes % _CHECK_EVERY:
+            checkpoint()
 
     def _link(self, node: Node) -> None:
         self._nodes[id(node)] = node
+        users, producers = self._users, self._producer
         for tensor in node.inputs:
             if tensor:
-                self._users.setdefault(tensor, []).append(node)
+                if tensor in users:
+                    users[tensor].append(node)
+                else:
+                    users[tensor] = [node]
         for tensor in node.outputs:
             if tensor:
-                self._producer[tensor] = node
+                producers[tensor] = node
 
     def _move_users(self, old: str, new: str) -> None:
         moved = self._users.pop(old, [])
@@ -284,6 +303,9 @@ class Rewriter:
 
 def _take_out(users: list[Node], node: Node) -> None:
     """Remove one entry of ``node`` itself, not of one that equals it."""
+    if len(users) == 1:
+        users.clear()
+        return
     for i, user in enumerate(users):
         if user is node:
             del users[i]
@@ -292,4 +314,4 @@ def _take_out(users: list[Node], node: Node) -> None:
 
 def merged_origin(*nodes: Node) -> tuple[str, ...]:
     """The submitted nodes behind all of ``nodes``, each once, in order."""
-    return tuple(dict.fromkeys(name for node in nodes for name in node.origin))
+    return tuple(dict.fromkeys(chain.from_iterable(map(_ORIGIN, nodes))))

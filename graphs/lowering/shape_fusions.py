@@ -15,6 +15,13 @@ from graphs.ir import Graph, Node, TensorType
 from graphs.lowering.rewriter import Rewriter, merged_origin
 
 
+def split_all_picks(r: Rewriter) -> None:
+    """`split_picks` of every tensor."""
+    if any(node.op in ("Gather", "Slice") for node in r.nodes):
+        for tensor in [*r.graph.inputs, *(n.outputs[0] for n in r.nodes if len(n.outputs) == 1)]:
+            split_picks(r, tensor)
+
+
 def split_picks(r: Rewriter, tensor: str) -> None:
     """Users that pick parts along one axis (single indices, or slices) that tile it become one Split, and Squeezes."""
     users = r.users(tensor)
