@@ -31,16 +31,17 @@ Attributes = dict[str, KernelAttribute]
 _Inputs = list["Operand | None"]
 
 
-def kernels_of(graph: Graph) -> list[Kernel]:
+def kernels_of(graph: Graph, *, named: bool = True) -> list[Kernel]:
     """One kernel per node of an optimised graph, in the same order.
 
     ``graph`` is inferred (every tensor has a static type): ours from `optimise`, or the runtime's own after `infer`.
+    Where nobody will ask for `Kernel.nodes`, they need not be ``named``: equal kernels are then one object.
     """
     shares = subnormal_shares(graph)
-    return [kernel_of(graph, node, subnormal_share(node, shares) if shares else 0.0) for node in graph.nodes]
+    return [kernel_of(graph, node, subnormal_share(node, shares) if shares else 0.0, named) for node in graph.nodes]
 
 
-def kernel_of(graph: Graph, node: Node, subnormal: float = 0.0) -> Kernel:
+def kernel_of(graph: Graph, node: Node, subnormal: float = 0.0, named: bool = True) -> Kernel:
     """The kernel that ``node`` executes, of whose data the share ``subnormal`` consists of subnormal numbers.
 
     Networks repeat themselves, and candidates of a search each other: kernels that no value decides are remembered.
@@ -56,7 +57,7 @@ def kernel_of(graph: Graph, node: Node, subnormal: float = 0.0) -> Kernel:
         if len(_KNOWN) >= _REMEMBERED:
             _KNOWN.clear()
         known = _KNOWN[form] = _kernel_of(graph, node, subnormal)
-    return known.standing_for(node.origin or (node.name,))
+    return known.standing_for(node.origin or (node.name,)) if named else known
 
 
 #: Kernels by all that decides them, as many as this at most.

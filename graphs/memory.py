@@ -9,11 +9,13 @@ operators that may work in place are those whose kernels do so in the runtime's 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from itertools import accumulate
+from functools import lru_cache
+from itertools import accumulate, chain
 
 from graphs.dtypes import nbytes
-from graphs.ir import Graph, Node, TensorType
+from graphs.ir import Dim, Graph, Node, TensorType
 from graphs.packing import packed_bytes
 
 #: Outputs that are the input itself under another shape.
@@ -69,7 +71,7 @@ def memory_over_time(graph: Graph) -> tuple[MemoryUse, list[int]]:
         change[buffer.start] += buffer.size
         change[(buffer.end if buffer.end >= buffer.start else len(graph.nodes) - 1) + 1] -= buffer.size
     for step, node in enumerate(graph.nodes):
-        change[step] += sum(_bytes(graph.types[name]) for name in node.outputs if name in graph.outputs)
+        change[step] += sum(_bytes(graph.types[name]) for name in node.outputs if name in plan.outputs)
     return _use(graph, plan), list(accumulate(change[:-1]))
 
 
@@ -81,12 +83,12 @@ def _planned(graph: Graph) -> _Plan:
 
 
 def _use(graph: Graph, plan: _Plan) -> MemoryUse:
-    used = {name for node in graph.nodes for name in node.inputs} | set(graph.outputs)
-    constants = sum(_bytes(p.type) for name, p in graph.parameters.items() if name in used)
+    constants = sum(_bytes(p.type) for name, p in graph.parameters.items() if name in plan.uses)
     outputs = sum(_bytes(graph.types[name]) for name in graph.outputs if name not in graph.parameters)
     return MemoryUse(constants, packed_bytes(graph), _pack(plan.finish()) + outputs)
 
 
+@lru_cache(maxsize=100_000)
 def _bytes(type_: TensorType) -> int:
     return nbytes(type_.dtype, type_.elements)
 
@@ -96,7 +98,7 @@ class _Buffer:
     """Memory that one tensor after another lives in; ``planned`` is false for what is not the planner's to place."""
 
     size: int
-    shape: tuple[int, ...] = ()
+    shape: tuple[Dim, ...] = ()
     width: int = 0
     uses: int = 0
     start: int = 0
@@ -109,19 +111,18 @@ class _Plan:
     """Which buffer every tensor gets, node by node."""
 
     graph: Graph
-    buffers: dict[str, _Buffer] = field(default_factory=dict)
+    outputs: frozenset[str] = field(init=False)
+    buffers: dict[str, _Buffer] = field(init=False)
     made: list[_Buffer] = field(default_factory=list)
     free: list[_Buffer] = field(default_factory=list)
-    uses: dict[str, int] = field(default_factory=dict)
+    uses: Counter[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        for node in self.graph.nodes:
-            for name in node.inputs:
-                self.uses[name] = self.uses.get(name, 0) + 1
-        for name in self.graph.outputs:
-            self.uses[name] = self.uses.get(name, 0) + 1
-        for name in (*self.graph.inputs, *self.graph.parameters):
-            self.buffers[name] = _Buffer(0, uses=1 << 30, planned=False)
+        graph = self.graph
+        self.outputs = frozenset(graph.outputs)
+        self.uses = Counter(chain(graph.outputs, *[node.inputs for node in graph.nodes]))
+        others = _Buffer(0, uses=1 << 60, planned=False)  # of inputs and constants, which are never released
+        self.buffers = dict.fromkeys((*graph.inputs, *graph.parameters), others)
 
     def execute(self, step: int, node: Node) -> None:
         """Place the outputs of a node, then release what is needed no more."""
@@ -139,14 +140,14 @@ class _Plan:
     def _place(self, step: int, node: Node, index: int, name: str) -> None:
         type_ = self.graph.types[name]
         uses = self.uses.get(name, 0)
-        if name in self.graph.outputs:
+        if name in self.outputs:
             self.buffers[name] = _Buffer(0, uses=uses + 1, planned=False)
             return
         buffer = self._take_over(node, type_) if index == 0 else None
         if buffer is None:
             buffer = self._reuse(type_)
         if buffer is None:
-            buffer = _Buffer(_bytes(type_), type_.dims, nbytes(type_.dtype, 8), start=step)
+            buffer = _Buffer(_bytes(type_), type_.shape, nbytes(type_.dtype, 8), start=step)
             self.made.append(buffer)
         buffer.uses += uses
         self.buffers[name] = buffer

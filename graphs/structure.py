@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from math import prod
 
 from graphs.dtypes import BITS
 from graphs.errors import InvalidGraph
@@ -23,16 +25,22 @@ def walk(nodes: Iterable[Node]) -> Iterator[Node]:
                 yield from walk(attribute.nodes)
 
 
-def reads(node: Node) -> Iterator[str]:
+def reads(node: Node) -> Sequence[str]:
     """Every tensor that a node needs: its inputs, and what its subgraphs take from outside."""
-    yield from filter(None, node.inputs)
+    names: Sequence[str] = node.inputs if "" not in node.inputs else [name for name in node.inputs if name]
     for attribute in node.attributes.values():
         if isinstance(attribute, Graph):
-            inner = {*attribute.inputs, *attribute.parameters}
-            for child in attribute.nodes:
-                yield from (name for name in reads(child) if name not in inner)
-                inner.update(child.outputs)
-            yield from (name for name in attribute.outputs if name not in inner)
+            names = [*names, *_taken(attribute)]
+    return names
+
+
+def _taken(body: Graph) -> Iterator[str]:
+    """What a body reads from around it."""
+    inner = {*body.inputs, *body.parameters}
+    for child in body.nodes:
+        yield from (name for name in reads(child) if name not in inner)
+        inner.update(child.outputs)
+    yield from (name for name in body.outputs if name not in inner)
 
 
 def bodies_read(nodes: Iterable[Node]) -> Iterator[str]:
@@ -43,8 +51,21 @@ def bodies_read(nodes: Iterable[Node]) -> Iterator[str]:
                 yield from set(reads(node)).difference(node.inputs)
 
 
+@lru_cache(maxsize=100_000)
+def _is_plain(type_: TensorType) -> bool:
+    """Whether `check_size` has nothing to say about a static type. (1.0 equals 1 here: whatever is no integer is not
+    plain.)
+    """
+    if not type_.is_static or type_.dtype not in BITS:
+        return False
+    dims, bits = type_.dims, BITS[type_.dtype]
+    return len(dims) <= MAX_RANK and min(dims, default=0) >= 0 and bits * prod(dims) <= 8 * MAX_TENSOR_BYTES
+
+
 def check_size(name: str, type_: TensorType) -> None:
     """Raises InvalidGraph for a type that no real tensor has."""
+    if _is_plain(type_):
+        return
     if type_.dtype not in BITS:
         raise InvalidGraph(f"tensor {name!r}: {type_.dtype!r} is no element type")
     bits = BITS[type_.dtype]
@@ -60,10 +81,10 @@ def check_size(name: str, type_: TensorType) -> None:
 def sort(nodes: list[Node], defined: set[str]) -> list[Node]:
     """The nodes in an order in which everything is made before it is read; ``defined`` grows by what they make."""
     waiting: list[Node] = []
-    for node in nodes:
-        if waiting or not defined.issuperset(reads(node)):
-            waiting.append(node)
-            continue
+    for number, node in enumerate(nodes):
+        if not defined.issuperset(reads(node)):
+            waiting = nodes[number:]
+            break
         _define(node, defined)
     if not waiting:
         return nodes

@@ -10,12 +10,14 @@ decides whether they are still in a cache.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphs.costs import VIEWS
-from graphs.kernels import Kernel, Operand
+from graphs.kernels import Kernel
 
 #: Binary logarithms of bytes touched since the largest input was, since the one longest ago was, and by a whole run.
 COLUMNS = ("log_since_largest", "log_since_oldest", "log_run_traffic")
@@ -32,51 +34,64 @@ HOT: Context = (LOWEST, LOWEST, LOWEST)
 _Type = tuple[str, tuple[int, ...]]
 
 
+class _Touched(NamedTuple):
+    """What a kernel touches in a run."""
+
+    #: Bytes of all operands; none for views.
+    traffic: int
+    view: bool
+    #: Types and elements of the inputs that are computed, and types of the outputs.
+    reads: tuple[tuple[_Type, int], ...]
+    makes: tuple[_Type, ...]
+
+
+@lru_cache(maxsize=20_000)
+def _touched(kernel: Kernel) -> _Touched:
+    view = kernel.kind in VIEWS
+    traffic = 0 if view else sum(o.nbytes for o in (*kernel.inputs, *kernel.outputs) if o is not None)
+    reads = [((o.dtype, o.shape), o.elements) for o in kernel.inputs if o is not None and not o.constant]
+    return _Touched(traffic, view, tuple(reads), tuple([(o.dtype, o.shape) for o in kernel.outputs]))
+
+
 def traffic_of(kernel: Kernel) -> int:
     """Bytes that a kernel touches in a run: all operands; none for views."""
-    if kernel.kind in VIEWS:
-        return 0
-    return sum(map(_nbytes, kernel.inputs)) + sum(map(_nbytes, kernel.outputs))
+    return _touched(kernel).traffic
 
 
 def contexts_of(kernels: Sequence[Kernel], run: int | None = None) -> list[Context]:
     """`COLUMNS` of every kernel of a run, which are in order of execution; ``run`` is given where the bytes that the
     run touches are to be taken for others than the kernels' own.
     """
-    sizes = [traffic_of(kernel) for kernel in kernels]
-    run = sum(sizes) if run is None else run
+    touched = [_touched(kernel) for kernel in kernels]
+    run = sum([touch.traffic for touch in touched]) if run is None else run
     last = rounded(run)
     clock = 0
     #: By type, when the tensors made so far were touched last, the newest at the end.
     tensors: dict[_Type, list[int]] = {}
     contexts = []
-    for kernel, size in zip(kernels, sizes, strict=True):
+    for size, view, reads, makes in touched:
         since_largest = since_oldest = 0
         largest = -1
         used: dict[_Type, int] = {}
         touched_at = clock
-        for operand in kernel.inputs:
-            if operand is None or operand.constant:
-                continue
-            kind = operand.dtype, operand.shape
+        for kind, elements in reads:
             nth = used[kind] = used.get(kind, 0) + 1
             made = tensors.get(kind, ())
             touched_at = made[-nth] if len(made) >= nth else clock - run
             since = clock - touched_at
             since_oldest = max(since_oldest, since)
-            if operand.elements > largest:
-                largest, since_largest = operand.elements, since
+            if elements > largest:
+                largest, since_largest = elements, since
         contexts.append((rounded(since_largest), rounded(since_oldest), last))
         clock += size
-        view = kernel.kind in VIEWS
         for kind, count in used.items():
             known = tensors.setdefault(kind, [])
             while len(known) < count:  # inputs of the network are older than all that was made
                 known.insert(0, touched_at if view else clock)
             if not view:
                 known[-count:] = [clock] * count
-        for output in kernel.outputs:
-            tensors.setdefault((output.dtype, output.shape), []).append(touched_at if view else clock)
+        for kind in makes:
+            tensors.setdefault(kind, []).append(touched_at if view else clock)
     return contexts
 
 
@@ -85,10 +100,7 @@ def context_columns(contexts: Sequence[Context]) -> NDArray[np.float32]:
     return np.array(contexts, dtype=np.float32).reshape(-1, len(COLUMNS))
 
 
-def _nbytes(operand: Operand | None) -> int:
-    return operand.nbytes if operand is not None else 0
-
-
 def rounded(size: int) -> int:
     """Binary logarithm of a number of bytes as contexts have it."""
-    return min(max(size.bit_length(), LOWEST), HIGHEST)
+    log = size.bit_length()
+    return LOWEST if log < LOWEST else HIGHEST if log > HIGHEST else log

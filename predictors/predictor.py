@@ -82,7 +82,7 @@ class Predictor:
     def lower(self, graph: Graph, *, detail: Detail = "summary") -> Lowered:
         """The first step of `predict`: what the target's runtime makes of ``graph`` (prepared: static and inferred)."""
         optimised = optimise(graph, self.target.lowering)
-        kernels = kernels_of(optimised)
+        kernels = kernels_of(optimised, named=detail == "kernels")
         details = Details.of(optimised, kernels, self.estimator.baseline) if detail == "kernels" else None
         peak = details.memory.total if details else peak_memory(optimised)
         return Lowered(kernels, batch_of(graph), graph.count_parameters(), peak, details)

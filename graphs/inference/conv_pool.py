@@ -38,13 +38,14 @@ def window_size(
     rank = len(size)
     result = []
     for i in range(rank):
-        padded = size[i] + pads[i] + pads[i + rank]
+        stride, before = strides[i], size[i] + pads[i]
+        padded = before + pads[i + rank]
         span = dilations[i] * (kernel[i] - 1) + 1
         room = padded - span
-        if room < 0 or strides[i] < 1:
+        if room < 0 or stride < 1:
             raise InvalidGraph(f"a window of {span} does not fit {padded} (data with padding) in dimension {i + 2}")
-        out = room // strides[i] + 1
-        if ceil and room % strides[i] and out * strides[i] < size[i] + pads[i]:
+        out = room // stride + 1
+        if ceil and room % stride and out * stride < before:
             # a last window that starts inside the data or the padding before it
             out += 1
         result.append(out)
@@ -55,13 +56,14 @@ def conv_shape(call: Call, data: Shape, weight: Shape, channels: int | None = No
     """N, output channels, spatial sizes of a convolution with OIHW weights."""
     if len(data) < 3 or len(weight) != len(data):
         raise InvalidGraph(f"data {list(data)} and weights {list(weight)} do not fit a convolution")
-    group = call.attribute("group", 1)
+    attributes = call.node.attributes
+    group: int = attributes.get("group", 1)  # type: ignore[assignment]
     in_channels = data[1] if channels is None else channels
     if weight[1] * group != in_channels:
         raise InvalidGraph(f"data of {in_channels} channels does not fit weights {list(weight)} in {group} groups")
     if group < 1 or weight[0] % group:
         raise InvalidGraph(f"{weight[0]} output channels do not divide into {group} groups")
-    kernel = call.attribute("kernel_shape") or weight[2:]
+    kernel: Shape = attributes.get("kernel_shape") or weight[2:]  # type: ignore[assignment]
     if tuple(kernel) != weight[2:]:
         raise InvalidGraph(f"kernel_shape {list(kernel)} contradicts weights {list(weight)}")
     return (data[0], weight[0], *window(call, data[2:], kernel))
@@ -69,10 +71,11 @@ def conv_shape(call: Call, data: Shape, weight: Shape, channels: int | None = No
 
 @rule("Conv")
 def _conv(call: Call) -> Sequence[TensorType]:
-    shape = conv_shape(call, call.shape(0), call.shape(1))
+    data, weight = call.type(0), call.type(1)
+    shape = conv_shape(call, data.shape, weight.shape)  # type: ignore[arg-type]  # static
     if call.has(2) and call.shape(2) != (shape[1],):
         raise InvalidGraph(f"bias has shape {list(call.shape(2))}, not [{shape[1]}]")
-    return (TensorType(call.dtype(0), shape),)
+    return (TensorType(data.dtype, shape),)
 
 
 @rule("ConvInteger")

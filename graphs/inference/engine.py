@@ -212,17 +212,16 @@ class _Inference:
                 needed.update(reads(node))
         kept.reverse()
         parameters = {n: _small(p) for n, p in self.parameters.items() if n in needed and n not in self.made}
-        wanted = needed.union(self.graph.inputs, *(n.outputs for n in kept))
+        wanted = needed.union(self.graph.inputs, *[n.outputs for n in kept])
         types = {name: t for name, t in self.types.items() if name in wanted}
         graph = self.graph
         return Graph(graph.name, dict(graph.opset), list(graph.inputs), list(graph.outputs), parameters, kept, types)
 
     def _ends(self) -> list[str]:
         """Outputs that nothing in the graph as it was given reads: runtimes compute them all the same."""
-        read = {*self.graph.outputs, *bodies_read(self.graph.nodes)}
-        for node in self.graph.nodes:
-            read.update(node.inputs)
-        return [n.outputs[0] for n in self.graph.nodes if n.outputs and read.isdisjoint(n.outputs)]
+        nodes = self.graph.nodes
+        read = self.fixed.union(*[node.inputs for node in nodes])
+        return [n.outputs[0] for n in nodes if n.outputs and read.isdisjoint(n.outputs)]
 
 
 def _small(parameter: Parameter) -> Parameter:
