@@ -66,7 +66,7 @@ def _read_graph(root: Field, nested: bool = False) -> Graph:
             graph.parameters[weight[0]] = weight[1]
         else:
             item = parameters.element(index)
-            graph.parameters[_new_name(item, graph)] = _parameter(item)
+            graph.parameters[_new_name(item, graph)] = read_parameter(item)
     for index, data in enumerate(nodes.values()):
         graph.nodes.append(plain_node(data, index, FLOAT_ATTRIBUTES) or _node(nodes.element(index), index))
     graph.outputs = [o.text() for o in root["outputs"].elements()]
@@ -98,7 +98,8 @@ def _dim(item: Field) -> Dim:
     return size
 
 
-def _parameter(item: Field) -> Parameter:
+def read_parameter(item: Field) -> Parameter:
+    """A weight or a small constant. Raises InvalidGraph."""
     item.only("name", "dtype", "shape", "value", "fill", "masking")
     shape = tuple(d.integer() for d in item["shape"].elements())
     if min(shape, default=0) < 0:

@@ -11,14 +11,18 @@ from graphs.errors import InvalidGraph
 from graphs.inference import infer
 from graphs.ir import Graph
 from graphs.json_form import read_json
+from graphs.json_text import GraphText, decode, read_text
 
 
-def read(data: bytes | Mapping[str, Any], name: str = "") -> Graph:
+def read(data: bytes | Mapping[str, Any] | GraphText, name: str = "") -> Graph:
     """Read ONNX bytes, JSON bytes or JSON data. Raises a GraphError."""
-    if isinstance(data, Mapping):
+    if isinstance(data, GraphText):
+        graph = read_text(data)
+    elif isinstance(data, Mapping):
         graph = read_json(data)
     elif data.lstrip()[:1] == b"{":
-        graph = read_json(_parse(data))
+        text = decode(data)
+        graph = read_json(_parse(data)) if text is None else read_text(text)
     else:
         from graphs.onnx_reader import read_onnx
 
@@ -36,7 +40,7 @@ def _parse(data: bytes) -> Mapping[str, Any]:
 
 
 def prepare(
-    data: bytes | Mapping[str, Any] | Graph,
+    data: bytes | Mapping[str, Any] | GraphText | Graph,
     *,
     batch_size: int | None = None,
     dims: Mapping[str, int] | None = None,

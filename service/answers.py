@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import orjson
 from pydantic import ValidationError
@@ -14,15 +14,9 @@ from pydantic import ValidationError
 from archgauge_client.wire import OnnxArchitecture, PredictionRequest
 from service.db import PredictionRecord
 from service.engine import PricingEngine
-from service.errors import InvalidRequest, MalformedJson
 from service.ids import new_id
+from service.requests import invalid, parse_request
 from service.workers import Deadline
-
-Request = TypeVar("Request", bound=PredictionRequest)
-
-
-#: Of a body's errors so many are told; of more than so many, which would take much memory, only their number.
-_MOST_ERRORS, _TOO_MANY_ERRORS = 100, 10_000
 
 
 class Answer(NamedTuple):
@@ -75,40 +69,8 @@ _KEPT = {
 }
 
 
-def parse_request(body: bytes, model: type[Request] = PredictionRequest) -> Request:  # type: ignore[assignment]
-    """A request from JSON.
-
-    Raises:
-        MalformedJson: not JSON.
-        InvalidRequest: fields are missing, unknown or wrong.
-    """
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from None
-
-
 def _validated(fields: dict[str, Any]) -> PredictionRequest:
     try:
         return PredictionRequest.model_validate(fields)
     except ValidationError as error:
         raise invalid(error) from None
-
-
-def invalid(error: ValidationError) -> InvalidRequest:
-    """What is wrong with a body, for whoever sent it."""
-    if error.error_count() > _TOO_MANY_ERRORS:
-        return InvalidRequest(f"{error.error_count():,} of the request's fields are wrong")
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    if found[0]["type"] == "json_invalid":
-        return MalformedJson(found[0]["msg"])
-    errors = [(_location(e["loc"]), e["msg"]) for e in found[:_MOST_ERRORS]]
-    return InvalidRequest(f"{len(found)} of the request's fields are wrong; see errors", errors)
-
-
-def _location(path: tuple[int | str, ...]) -> str:
-    """``architecture.onnx``; the name of a union's branch, which pydantic puts in between, is left out."""
-    parts = [str(part) for part in path]
-    if len(parts) > 2 and parts[0] == "architecture" and parts[1] in ("onnx", "graph", "search_space"):
-        del parts[1]
-    return ".".join(parts) or "body"

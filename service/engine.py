@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from archgauge_client.wire import OnnxArchitecture, PredictionRequest, SearchSpaceArchitecture
+from archgauge_client.wire import GraphArchitecture, OnnxArchitecture, PredictionRequest, SearchSpaceArchitecture
 from graphs import Graph, bind, infer, read
 from graphs.interruption import interruptible
+from graphs.json_text import GraphText
 from predictors import Predictor
 from predictors.estimates import Estimate
 from predictors.lowered import Lowered
@@ -26,6 +27,7 @@ from service.catalogue import Catalogue
 from service.db import PredictorRecord
 from service.errors import ClientGone, GraphTooLarge
 from service.metrics import Metrics
+from service.requests import DecodedGraph
 from service.settings import Settings
 from service.spaces.library import Library
 from service.store import Store
@@ -167,8 +169,7 @@ class PricingEngine:
         graph = graphs.get(id(architecture))
         if graph is None:
             with self._metrics.stage("read"):
-                data = architecture.onnx if isinstance(architecture, OnnxArchitecture) else architecture.graph
-                graph = graphs[id(architecture)] = self._read(data)
+                graph = graphs[id(architecture)] = self._read(_data_of(architecture))
             deadline.check()
         with self._metrics.stage("infer"):
             bound = bind(graph, batch_size=request.batch_size, dims=request.dims, input_shapes=request.input_shapes)
@@ -180,7 +181,7 @@ class PricingEngine:
         graph = space.graph(architecture.choices, batch_size=request.batch_size, dims=request.dims)
         return bind(graph, batch_size=request.batch_size, input_shapes=request.input_shapes)
 
-    def _read(self, data: bytes | Mapping[str, Any]) -> Graph:
+    def _read(self, data: bytes | Mapping[str, Any] | GraphText) -> Graph:
         graph = read(data)
         if len(graph.nodes) > self._max_nodes:
             raise GraphTooLarge(
@@ -233,3 +234,9 @@ class PricingEngine:
         prediction = part.predictor.price(part.lowered, estimates, confidence=request.confidence, strict=request.strict)
         self._metrics.predicted(prediction.latency_ms.value, prediction.coverage)
         return prediction.to_json()
+
+
+def _data_of(architecture: OnnxArchitecture | GraphArchitecture) -> bytes | Mapping[str, Any] | GraphText:
+    if isinstance(architecture, OnnxArchitecture):
+        return architecture.onnx
+    return architecture.text if isinstance(architecture, DecodedGraph) else architecture.graph

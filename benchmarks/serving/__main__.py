@@ -25,9 +25,9 @@ from archgauge.state import open_store
 from archgauge_client.wire import PredictionRequest
 from benchmarks.serving.bodies import as_json, as_line, as_onnx, mobile_graphs
 from benchmarks.serving.loads import Connection, batch, endless, one_by_one
-from service.answers import parse_request
 from service.engine import PricingEngine
 from service.errors import NoPredictor
+from service.requests import parse_request
 from service.settings import Settings
 from service.store import Store
 from service.workers import Deadline

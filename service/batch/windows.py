@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from archgauge_client.wire import BatchRequest, PredictionRequest
-from service.answers import answer_record, parse_request
+from service.answers import answer_record
 from service.batch.splitting import Item
 from service.db import PredictionRecord
 from service.engine import PricingEngine
 from service.errors import ServiceError
 from service.logs import log
 from service.problems import problem_of
+from service.requests import parse_request
 from service.workers import Deadline
 
 #: Predictions priced together: enough for one call per kernel kind to pay, few enough for the first to come soon.

@@ -8,8 +8,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from service.answers import invalid
 from service.errors import SlowBody, UnsupportedMedia
+from service.requests import invalid
 
 #: What NDJSON is called.
 LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/jsonlines")

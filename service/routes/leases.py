@@ -22,11 +22,11 @@ from archgauge_client.wire_agents import (
 from service import examples_agents as examples
 from service.agents import leasing
 from service.agents.enrolling import read_target
-from service.answers import invalid
 from service.auth import CurrentPrincipal, requires
 from service.db import LeaseRecord
 from service.logs import log
 from service.openapi import answer, body, problem_responses
+from service.requests import invalid
 from service.routes._bodies import read_json, read_model
 from service.routes.targets import timestamp
 from service.state import CurrentService
