@@ -15,9 +15,21 @@ _SHARE = 0.25
 
 
 def with_metering(plan: Plan, budget_s: float, seconds_each: float, share: float | None = None) -> Plan:
-    """The plan with up to `WANTED` networks metered, as `metered_items`, within ``share`` of the budget."""
-    budget_s *= (share or _SHARE) / _SHARE
-    return replace(plan, items=tuple(metered_items(plan, budget_s, seconds_each)))
+    """The plan with up to `WANTED` networks metered, as `metered_items`.
+
+    With a ``share`` of the budget for it, networks whose kernels alone were to be profiled are metered too, every
+    second one of all: so many windows within minutes that power can be fitted to them.
+    """
+    if share is None:
+        return replace(plan, items=tuple(metered_items(plan, budget_s, seconds_each)))
+    left, turn, items = min(WANTED, int(budget_s * share / seconds_each)), False, []
+    for item in plan:
+        if left > 0 and item.mode in ("in_network", "network+whole") and item.repeat == 1:
+            turn = not turn
+            if turn:
+                item, left = replace(item, mode="metered"), left - 1
+        items.append(item)
+    return replace(plan, items=tuple(items))
 
 
 def metered_items(

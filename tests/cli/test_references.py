@@ -118,6 +118,8 @@ def test_the_service_answers_too(fresh: Path, squeezenet: str) -> None:
         assert client.post("/v1/predictions/onnx", content=body).status_code == 409
         page = client.get(f"/targets/{target['id']}")
         assert page.status_code == 200 and target["predictor"] in page.text
+        assert target["id"] in client.get("/targets").text
+        assert client.get("/").status_code == 200
 
 
 def test_a_damaged_reference_is_no_answer_and_hides_nothing(

@@ -31,7 +31,7 @@ class Environment:
         return result
 
     def try_to_run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        hidden = {"PYTHONPATH", "VIRTUAL_ENV", "ARCHGAUGE_DATA_DIR"}
+        hidden = {"PYTHONPATH", "VIRTUAL_ENV", "ARCHGAUGE_DATA_DIR", "ARCHGAUGE_REFERENCES"}
         variables = {name: value for name, value in os.environ.items() if name not in hidden}
         program = [str(self.bin / command[0]), *command[1:]]
         return subprocess.run(program, cwd=self.folder, env=variables, capture_output=True, text=True, check=False)
@@ -121,3 +121,8 @@ def test_everything(wheels: dict[str, Path], environment: Callable[..., Environm
     full.run("archgauge", "db", "upgrade", "--data-dir", "data")
     listed = full.run("archgauge", "predictors", "list", "--json", "--data-dir", "data")
     assert json.loads(listed.stdout) == []
+    model = full.python(f"import onnx, pathlib; print(pathlib.Path(onnx.__file__).parent / {SQUEEZENET!r})")
+    for table in json.loads(full.run("archgauge", "tables", "list", "--json", "--data-dir", "data").stdout):
+        wanted = ("--target", table["manifest"]["name"], "--json", "--data-dir", "data")
+        [answer] = json.loads(full.run("archgauge", "predict", *wanted, model).stdout)
+        assert answer["predictions"][0]["provenance"]["origin"] == "reference"

@@ -207,6 +207,17 @@ def test_plans_meter_what_is_timed_as_a_whole_anyway() -> None:
     assert with_metering(plan, 20.0, 8.0) == plan
 
 
+def test_with_a_share_every_second_network_is_metered() -> None:
+    plan = make_plan(0, 280.0, ["fp32", "fp16"])
+    found = list(with_metering(plan, 280.0, 2.8, 0.6))
+    metered = [index for index, item in enumerate(found) if item.mode == "metered"]
+    assert len(metered) == WANTED == 280 * 0.6 / 2.8
+    eligible = [i for i, item in enumerate(plan) if item.repeat == 1 and item.mode in ("in_network", "network+whole")]
+    assert metered == eligible[: 2 * WANTED : 2]
+    assert {found[i].split for i in metered} == {"train", "composition", "holdout"}
+    assert [(i.network, i.split, i.repeat) for i in found] == [(i.network, i.split, i.repeat) for i in plan]
+
+
 def test_weights_of_few_windows_are_shrunk() -> None:
     rng = np.random.default_rng(2)
     terms = rng.random((200, len(TERMS)))
