@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from service.agents.waiting import WaitingTargets
+from service.agents.waiting import WaitingTasks
 from service.agents.watching import Watch
 from service.engine import PricingEngine
 from service.jobs import Supervisor
@@ -41,8 +41,8 @@ class Service:
     stopping: StopSignal
     #: Places for batches.
     batches: asyncio.Semaphore
-    #: Which targets there is work for.
-    waiting: WaitingTargets
+    #: How much work there is for which target.
+    waiting: WaitingTasks
     #: What agents are doing, for who looks.
     watch: Watch
 
@@ -70,7 +70,7 @@ class Service:
             rates=Rates(),
             stopping=StopSignal(),
             batches=asyncio.Semaphore(settings.max_batches),
-            waiting=WaitingTargets(store.database),
+            waiting=WaitingTasks(store.database),
             watch=Watch(store.database),
         )
 

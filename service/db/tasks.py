@@ -8,7 +8,8 @@
           lease ran out                                        (campaign over: cancelled)
 
 Every lease raises the task's fence. A lease that runs out before anything came in is a loss, of which the task may be
-the cause; one that brought something is not. What came in of an item is kept under the task (``task:<id>`` in
+the cause; one that brought something is not. Nor is one of which nothing was heard: it may never have reached the
+agent, and only many of them are held against the task. What came in of an item is kept under the task (``task:<id>`` in
 `service.db.measurements`), where an item can be once only, whoever sent it; what comes in too late is kept under its
 lease (``late:<id>``), as evidence. Whoever changes a campaign as well locks it first, then its tasks.
 """
@@ -31,11 +32,13 @@ from service.ids import new_id
 
 MAX_DEVICES = 3
 MAX_LOSSES = 5
+MAX_UNHEARD = 20
 OPEN = ("queued", "leased")
+_UNHEARD = "unheard"
 
 
 class TaskRow(Base):
-    """A task; ``document`` has its items and limits, ``losses`` how often agents (by id) lost it."""
+    """A task; ``document`` has its items and limits, ``losses`` how often agents (by id, or `_UNHEARD`) lost it."""
 
     __tablename__ = "tasks"
     __table_args__ = (Index("ix_tasks_target_id", "target_id", "state"),)
@@ -138,24 +141,24 @@ class Tasks:
         query = select(TaskRow.state, func.count()).where(TaskRow.campaign_id == campaign_id).group_by(TaskRow.state)
         return {row[0]: row[1] for row in self._session.execute(query)}
 
-    def waiting_targets(self) -> frozenset[str]:
-        """Targets for which there is a task to hand out, without locking anything."""
-        query = self._candidates(TaskRow.target_id, now_of(self._session)).order_by(None).distinct()
-        return frozenset(self._session.scalars(query))
+    def waiting(self) -> dict[str, int]:
+        """Numbers of tasks to hand out, by target, without locking anything."""
+        query = self._candidates((TaskRow.target_id, func.count()), now_of(self._session)).order_by(None)
+        return {row[0]: row[1] for row in self._session.execute(query.group_by(TaskRow.target_id))}
 
     def lease(self, agent_id: str, target_id: str, ttl_s: float) -> LeaseRecord | None:
         """Give an agent the first task for its target that nobody works on. Of several who ask, each gets another."""
         now = now_of(self._session)
-        first = self._candidates(TaskRow.campaign_id, now).where(TaskRow.target_id == target_id).limit(1)
+        first = self._candidates((TaskRow.campaign_id,), now).where(TaskRow.target_id == target_id).limit(1)
         while (campaign_id := self._session.scalars(first).first()) is not None:
             self._campaigns.lock(campaign_id)
-            mine = self._candidates(TaskRow, now).where(
+            mine = self._candidates((TaskRow,), now).where(
                 TaskRow.target_id == target_id, TaskRow.campaign_id == campaign_id
             )
             row = self._session.scalars(
                 mine.limit(1).with_for_update(of=TaskRow).execution_options(populate_existing=True)
             ).first()
-            if row is not None and not (row.state == "leased" and self._lose(row)):
+            if row is not None and not (row.state == "leased" and self._lose(row, ttl_s)):
                 return self._grant(row, agent_id, ttl_s)
         return None
 
@@ -219,11 +222,11 @@ class Tasks:
         self._session.flush()
 
     @staticmethod
-    def _candidates(what: Any, now: datetime) -> Select[Any]:
+    def _candidates(what: Sequence[Any], now: datetime) -> Select[Any]:
         """What can be handed out, in order."""
         expired = and_(TaskRow.state == "leased", TaskRow.lease_until < now)
         return (
-            select(what)
+            select(*what)
             .join(CampaignRow, CampaignRow.id == TaskRow.campaign_id)
             .where(CampaignRow.state == "measuring", or_(TaskRow.state == "queued", expired))
             .order_by(TaskRow.campaign_id, TaskRow.round, TaskRow.position)
@@ -240,18 +243,23 @@ class Tasks:
         self._session.flush()
         return self._lease(lease, row)
 
-    def _lose(self, row: TaskRow) -> bool:
+    def _lose(self, row: TaskRow, ttl_s: float) -> bool:
         """A lease ran out; returns whether the task is given up because of it."""
         lease = self._session.get_one(LeaseRow, row.lease_id)
         self._end_lease(row)
         if lease.chunks:
             return False
-        row.losses = {**row.losses, lease.agent_id: row.losses.get(lease.agent_id, 0) + 1}
-        lost = sum(row.losses.values())
-        given_up = len(row.losses) >= MAX_DEVICES or lost >= MAX_LOSSES
+        assert row.lease_until is not None
+        renewed = row.lease_until - lease.granted_at > timedelta(seconds=ttl_s, milliseconds=1)
+        who = lease.agent_id if renewed else _UNHEARD
+        row.losses = {**row.losses, who: row.losses.get(who, 0) + 1}
+        devices = row.losses.keys() - {_UNHEARD}
+        lost = sum(row.losses[device] for device in devices)
+        unheard = row.losses.get(_UNHEARD, 0)
+        given_up = len(devices) >= MAX_DEVICES or lost >= MAX_LOSSES or unheard >= MAX_UNHEARD
         if given_up:
             row.state, row.lease_until = "quarantined", None
-            text = f"task {row.id} is quarantined: {len(row.losses)} devices lost it {lost} times"
+            text = f"task {row.id} is quarantined: {len(devices)} devices lost it {lost} times"
             self._campaigns.event(row.campaign_id, "log", {"text": text})
         self._session.flush()
         if given_up:

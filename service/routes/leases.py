@@ -59,7 +59,7 @@ async def ask(request: Request, service: CurrentService, principal: CurrentPrinc
     loop = asyncio.get_running_loop()
     end = loop.time() + wanted.wait_s
     while not service.stopping.asked and not await request.is_disconnected():
-        if await service.waiting.has(target.id):
+        if await service.waiting.may_have(target.id):
             held = await asyncio.to_thread(leasing.lease, database, agent, target, service.settings.lease_ttl_s)
             if held is not None:
                 log.info("task leased", extra={"fields": {"lease": held.id, "task": held.task.id, "agent": agent.id}})
@@ -114,7 +114,7 @@ async def put(
     """
     content = await read_json(request, service.settings.request_time_limit_s)
     try:
-        said = ResultChunk.model_validate_json(content)
+        said = ResultChunk.model_validate_json(content, strict=True)
     except ValidationError as error:
         raise invalid(error) from None
     receipt = await asyncio.to_thread(

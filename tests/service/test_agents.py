@@ -146,6 +146,19 @@ def test_from_lease_to_results(running: Running) -> None:
         assert sorted(m.context for m in Measurements(session).of(origins)) == ["resnet:0", "resnet:1", "resnet:2"]
 
 
+def test_uploads_come_twice_at_once_and_in_any_order(running: Running) -> None:
+    campaign = running.campaign(items=4, per_task=4)
+    agents, agent_id, _ = running.enrol()
+    lease = leased(agents, agent_id)
+    order = [3, 1, 3, 0, 1, 3, 2, 0, 2, 3]
+    with ThreadPoolExecutor(5) as pool:
+        receipts = list(pool.map(lambda place: agents.send(lease.id, place, chunk(lease, place)), order))
+    assert sum(receipt.new for receipt in receipts) == 4 and all(receipt.counts for receipt in receipts)
+    made = CampaignsApi(running.client()).get(campaign)
+    assert (made.state, made.tasks.done, made.spent_s) == ("planning", 1, 4.0)
+    assert agents.send(lease.id, 2, chunk(lease, 2)).new is False  # days later
+
+
 def test_whoever_comes_too_late_leaves_evidence(running: Running) -> None:
     running.campaign(items=2, per_task=2)
     late, late_id, _ = running.enrol("late")

@@ -25,7 +25,7 @@ from service.db import (
     Tasks,
     Versions,
 )
-from service.db.tasks import MAX_DEVICES, MAX_LOSSES
+from service.db.tasks import MAX_DEVICES, MAX_LOSSES, MAX_UNHEARD
 
 T = TypeVar("T")
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -90,13 +90,13 @@ def state(database: Database, campaign_id: str) -> str:
 def test_tasks_are_handed_out_in_order_to_agents_of_their_target(database: Database) -> None:
     campaign(database, 2)
     mine, other = agent(database), agent(database, "u")
-    assert do(database, lambda s: Tasks(s).waiting_targets()) == {"t"}
+    assert do(database, lambda s: Tasks(s).waiting()) == {"t": 2}
     assert lease(database, other, target="u") is None
     first, second = granted(database, mine), granted(database, mine)
     assert [held.task.document["number"] for held in (first, second)] == [0, 1]
     assert first.fence == 1 and first.holds and first.until is not None and first.measured == frozenset()
     assert lease(database, mine) is None
-    assert do(database, lambda s: Tasks(s).waiting_targets()) == frozenset()
+    assert do(database, lambda s: Tasks(s).waiting()) == {}
 
 
 def test_every_task_has_one_holder(database: Database) -> None:
@@ -154,11 +154,20 @@ def test_a_task_that_kills_devices_is_quarantined(database: Database, devices: i
     made = campaign(database, 1)
     ids = [agent(database) for _ in range(devices)]
     for attempt in range(MAX_DEVICES if devices > 1 else MAX_LOSSES):
-        granted(database, ids[attempt % devices], ttl_s=-1.0)
-    assert lease(database, ids[0]) is None
+        lost = granted(database, ids[attempt % devices], ttl_s=-1.0)
+        do(database, lambda s, lost=lost: Tasks(s).renew(lost, -0.5))
+    assert lease(database, ids[0], ttl_s=-1.0) is None
     assert do(database, lambda s: Tasks(s).count(made.id)) == {"quarantined": 1}
     assert state(database, made.id) == "planning"
     assert any("quarantined" in str(e.data) for e in do(database, lambda s: Campaigns(s).events(made.id)))
+
+
+def test_a_lease_that_may_never_have_arrived_is_hardly_held_against_the_task(database: Database) -> None:
+    made, mine = campaign(database, 1), agent(database)
+    for _ in range(MAX_UNHEARD):
+        granted(database, mine, ttl_s=-1.0)
+    assert lease(database, mine, ttl_s=-1.0) is None
+    assert do(database, lambda s: Tasks(s).count(made.id)) == {"quarantined": 1}
 
 
 def test_a_loss_that_brought_something_is_nobodys_fault(database: Database) -> None:
