@@ -4,6 +4,7 @@ ProfilerError (Exception)
 ├── UnknownRuntime          no runtime of that name is registered (also a LookupError)
 ├── RuntimeNotInstalled     the runtime's package is missing or of another version (also an ImportError)
 ├── AgentError              an agent cannot enrol, describe its device or use its folder
+├── DeviceChanged           this machine is not the target any more that was to be measured
 ├── MeasurementFailed       a model could not be loaded or run; ``kind`` is an error kind of measurements
 ├── InvalidSpool            a spool of another target or protocol, or no spool at all (also a ValueError)
 ├── UnknownMeter            no energy meter of that name is registered (also a LookupError)
@@ -26,6 +27,10 @@ class UnknownRuntime(ProfilerError, LookupError):
 
 class RuntimeNotInstalled(ProfilerError, ImportError):
     """The runtime cannot be imported here."""
+
+
+class DeviceChanged(ProfilerError):
+    """What would be measured here belongs to another target, for instance because a runtime was upgraded."""
 
 
 class MeasurementFailed(ProfilerError):

@@ -35,7 +35,8 @@ def measure_item(
         graph = sample(item.family, item.seed) if given is None else read_given(given)
         if item.mode == "isolated":
             return measure_alone(bench, kernels_inside(bench, graph), common)
-        kernels = item.mode in ("in_network", "network+whole", "metered")
+        # A graph that somebody gave is wanted whole, even where its kernels cannot be told apart.
+        kernels = item.mode in ("in_network", "network+whole") or (item.mode == "metered" and given is None)
         whole = item.mode != "in_network"
         return measure_network(bench, graph, common, kernels=kernels, whole=whole, meter=item.mode == "metered")
     except MeasurementFailed as error:

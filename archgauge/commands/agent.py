@@ -39,11 +39,12 @@ KEY_VARIABLE = "ARCHGAUGE_API_KEY"
 @options.threads
 @click.option("--runtime", metavar="NAME", default="onnxruntime", show_default=True, help="The runtime to measure.")
 @click.option("--provider", metavar="NAME", default="CPUExecutionProvider", show_default=True, help="Its provider.")
+@options.meter
 @options.data_dir
 def command(
     server: str, token: str | None, name: str | None, once: bool, max_duration: float | None, budget: float | None,
     quiet_hours: str | None, max_temperature: float | None, max_spool: int, threads: int | None, runtime: str,
-    provider: str, data_dir: Path,
+    provider: str, meter: str, data_dir: Path,
 ) -> None:  # fmt: skip
     """Ask a service for work, measure it on this device, and send what came of it, again and again.
 
@@ -60,7 +61,7 @@ def command(
         raise click.BadParameter(str(error), param_hint="--quiet-hours") from None
     with progress("Measuring") as report:
         agent = Agent(
-            server, Home(data_dir / "agent"), Wanted(threads or 1, runtime, provider),
+            server, Home(data_dir / "agent"), Wanted(threads or 1, runtime, provider, meter),
             token=token, key=os.environ.get(KEY_VARIABLE), name=name, pace=Pace(quiet, max_temperature),
             limits=Limits(once, max_duration, budget, max_spool * 2**20),
             say=lambda text: click.echo(text, err=True), report=report,

@@ -39,7 +39,8 @@ class AgentRequest(_Request):
     name: Annotated[Name | None, Field(description="Null for the name that the token has.")] = None
     target: TargetDocument
     facts: Document = Field(
-        default_factory=dict, description="`protocol` (of measuring) and `peaks` (rates of the processor)."
+        default_factory=dict,
+        description="`protocol` (of measuring), `peaks` (rates of the processor), `meter` (of energy, or null).",
     )
 
 
@@ -160,7 +161,7 @@ class CampaignRequest(_Request):
         Literal["learn", "measure"],
         Field(description="`learn` measures synthetic networks and trains; `measure` measures the architectures."),
     ] = "learn"
-    precisions: Annotated[tuple[Literal["fp32", "int8"], ...], Field(min_length=1)] = ("fp32",)
+    precisions: Annotated[tuple[Literal["fp32", "int8", "fp16"], ...], Field(min_length=1)] = ("fp32",)
     budget_s: Annotated[float, Field(gt=0, le=2_592_000, description="Seconds of measuring, over all agents.")] = 600.0
     rounds: Annotated[int, Field(ge=1, le=20, description="What is measured next is decided so many times.")] = 3
     items_per_task: Annotated[int, Field(ge=1, le=64)] = 8

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from archgauge_client import ArchGaugeError, Client, ProblemError
+from archgauge_client import ArchGaugeError, Client
 from archgauge_client.agents import Agents
 from archgauge_client.wire_agents import Lease
+from lookup_tables.errors import InvalidRecord
 from profilers.agent.describing import Description, Wanted, describe
+from profilers.agent.enrolling import enrol
 from profilers.agent.heart import Heart
-from profilers.agent.home import Home, Identity, LeaseFolder
+from profilers.agent.home import MAX_SPOOL_BYTES, Home, LeaseFolder
 from profilers.agent.measuring import Measuring
 from profilers.agent.pacing import Pace
+from profilers.agent.patience import Patience
 from profilers.agent.sending import Sender
 from profilers.device import fingerprint
-from profilers.errors import AgentError, InvalidSpool
+from profilers.errors import DeviceChanged, InvalidSpool
 from profilers.protocol import PROTOCOL_VERSION
 
-#: How long the service may keep a question for work waiting.
-WAIT_S = 25.0
-#: Between attempts to reach the service: doubled from the first to the second.
-PAUSE_S = (1.0, 60.0)
-#: Between looks at the clock and the thermometer.
+#: How long the service may keep a question for work waiting; and how long an agent pauses that was not kept.
+WAIT_S, PAUSE_S = 25.0, 1.0
+#: Between looks at the clock, the thermometer and the disk.
 _LOOK_EVERY_S = 5.0
-#: A new key is known to all processes of a service within this time.
-_KEY_KNOWN_S = 15.0
+#: So long a task is kept from others while nothing may be measured.
+_HOLD_S = 120.0
+#: How long the last words to a service may take.
+_PARTING_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Limits:
     max_duration_s: float | None = None
     budget_s: float | None = None
     #: What may wait to be sent before no more work is asked for.
-    max_spool_bytes: int = 512 * 2**20
+    max_spool_bytes: int = MAX_SPOOL_BYTES
 
 
 class Agent:
@@ -68,11 +70,9 @@ class Agent:
         self._limits = limits or Limits()
         self._say = say
         self._report = report
+        self._patience = Patience(self._limits.max_duration_s, say)
         self._measured_s = 0.0
         self._tasks = 0
-        self._failures = 0
-        self._waited_for = ""
-        self._began = time.monotonic()
 
     def run(self) -> None:
         """Live until a limit ends it, or for ever.
@@ -83,7 +83,10 @@ class Agent:
         """
         with self._home.alone():
             self._described = self._describe()
-            identity = self._enrol()
+            identity = enrol(
+                self._server, self._home, self._described, self._patience,
+                token=self._token, key=self._key, name=self._name, say=self._say,
+            )  # fmt: skip
             with Client(identity.server, api_key=identity.key, timeout_s=WAIT_S + 20.0) as client:
                 self._identity, self._agents = identity, Agents(client)
                 self._go_on()
@@ -93,11 +96,9 @@ class Agent:
     def _live(self) -> None:
         """Wait until measuring is allowed, then carry out a task if there is one."""
         self._send_left()
-        reason = self._pace.reason_to_wait()
-        if reason is None and self._home.spooled_bytes() > self._limits.max_spool_bytes:
-            reason = "too much waits to be sent"
+        reason = self._pace.reason_to_wait() or self._home.lack_of_room(self._limits.max_spool_bytes)
         if reason is not None:
-            self._pause(_LOOK_EVERY_S, reason)
+            self._patience.pause(_LOOK_EVERY_S, reason)
             return
         self._look_again()
         lease = self._ask()
@@ -106,12 +107,15 @@ class Agent:
 
     def _ask(self) -> Lease | None:
         target, facts = self._described.target.to_json(), self._described.facts
+        wait_s, asked_at = max(0.0, min(WAIT_S, self._patience.left_s)), time.monotonic()
         try:
-            lease = self._agents.lease(self._identity.agent, target, facts, max(0.0, min(WAIT_S, self._left_s())))
+            lease = self._agents.lease(self._identity.agent, target, facts, wait_s)
         except ArchGaugeError as error:
-            self._bear(error)
+            self._patience.bear(error)
             return None
-        self._failures, self._waited_for = 0, ""
+        self._patience.relieve()
+        if lease is None and time.monotonic() - asked_at < min(wait_s, PAUSE_S):
+            time.sleep(PAUSE_S)  # the service is about to stop
         return lease
 
     def _carry_out(self, lease: Lease) -> None:
@@ -130,8 +134,9 @@ class Agent:
             self._finish(folder)
             return
         sender = Sender(self._agents, folder)
+        meter = self._wanted.meter if self._described.facts.get("meter") else "none"
         try:
-            with Measuring(folder, target) as measuring, Heart(self._agents, lease) as heart:
+            with Measuring(folder, target, meter) as measuring, Heart(self._agents, lease) as heart:
                 self._measure(measuring, heart, sender, lease)
                 complete = not measuring.left()
                 if not complete and not heart.lost:
@@ -139,17 +144,21 @@ class Agent:
                     heart.beat(release=True)
         except OSError as error:  # a full disk: the items that are on it are kept
             self._give_back(lease, f"nothing can be written here: {error}")
-        except InvalidSpool as error:
+        except (InvalidSpool, InvalidRecord) as error:
             self._give_back(lease, str(error))
+        except DeviceChanged as error:
+            self._give_back(lease, str(error))
+            self._described = self._describe()
+        except KeyboardInterrupt:
+            self._part(folder)
+            raise
         self._tasks += 1
         self._finish(folder, sender)
 
     def _measure(self, measuring: Measuring, heart: Heart, sender: Sender, lease: Lease) -> None:
         count = len(lease.items)
         for item in measuring.left():
-            while (reason := self._pace.reason_to_wait()) is not None and not self._spent():
-                self._pause(_LOOK_EVERY_S, reason)
-            if heart.lost or self._spent():
+            if not self._may_go_on(heart):
                 return
             name = f"{item.item['family']}:{item.item['seed']}"
             self._report((count - len(measuring.left())) / count, name)
@@ -160,6 +169,19 @@ class Agent:
             what = f"{made.failed} failed" if made.failed else "measured"
             self._say(f"{name}: {what} in {made.seconds:.1f} s")
         self._report(1.0, "")
+
+    def _may_go_on(self, heart: Heart) -> bool:
+        """Whether another item of a task may be measured, now or in a moment: a long night is not waited for."""
+        waited_s = 0.0
+        while not heart.lost and not self._spent():
+            reason = self._pace.reason_to_wait()
+            if reason is None:
+                return True
+            if waited_s >= _HOLD_S:
+                return False
+            self._patience.pause(_LOOK_EVERY_S, reason)
+            waited_s += _LOOK_EVERY_S
+        return False
 
     def _finish(self, folder: LeaseFolder, sender: Sender | None = None) -> None:
         """Send what is left, and forget the lease if that worked."""
@@ -177,6 +199,14 @@ class Agent:
             return False
         return True
 
+    def _part(self, folder: LeaseFolder) -> None:
+        """Leave a task to others, who need not wait then until its time runs out. Without a network, it is kept."""
+        with Client(self._identity.server, api_key=self._identity.key, timeout_s=_PARTING_S) as client:
+            agents = Agents(client)
+            if self._try_to_send(Sender(agents, folder)):
+                Heart(agents, folder.lease).beat(release=True)
+                folder.remove()
+
     def _go_on(self) -> None:
         """With what was under way when the agent ended."""
         for folder in self._home.leases():
@@ -192,37 +222,14 @@ class Agent:
     def _give_back(self, lease: Lease, why: str) -> None:
         self._say(f"giving a task back: {why}")
         Heart(self._agents, lease).beat(release=True)
-        self._pause(_LOOK_EVERY_S, why)
-
-    def _enrol(self) -> Identity:
-        known = self._home.identity()
-        if known is not None and known.server == self._server:
-            return known
-        key = self._key
-        with Client(self._server, api_key=key) as client:
-            while True:
-                try:
-                    made = Agents(client).enrol(
-                        self._described.target.to_json(), self._described.facts, self._token, self._name
-                    )
-                    break
-                except ProblemError as error:
-                    if error.status < 500 and error.status != 429:
-                        raise AgentError(f"{self._server} does not take this device: {error}") from error
-                    self._bear(error)
-                except ArchGaugeError as error:
-                    self._bear(error)
-                if self._left_s() <= 0:
-                    raise AgentError(f"{self._server} could not be reached in time")
-        identity = Identity(self._server, made.id, made.name, made.key or key)
-        self._home.remember(identity)
-        self._say(f"enrolled as {made.name} ({made.id}), target {made.target}")
-        return identity
+        self._patience.pause(_LOOK_EVERY_S, why)
 
     def _describe(self) -> Description:
         described = describe(self._wanted, self._home.peaks())
         if described.facts.get("peaks"):
             self._home.keep_peaks(described.target.id, described.facts["peaks"])
+        if described.facts.get("meter_note"):
+            self._say(f"no energy is metered: {described.facts['meter_note']}")
         return described
 
     def _look_again(self) -> None:
@@ -231,31 +238,10 @@ class Agent:
             self._say("this device has changed; it is another target from now on")
             self._described = self._describe()
 
-    def _bear(self, error: ArchGaugeError) -> None:
-        """Wait and try again, unless the service refuses for good."""
-        refused = isinstance(error, ProblemError) and error.status in (400, 401, 403, 404, 422)
-        if refused and time.monotonic() - self._began > _KEY_KNOWN_S:
-            raise error
-        first, longest = PAUSE_S
-        pause_s = min(longest, first * 2.0**self._failures) * random.uniform(0.5, 1.0)
-        self._failures += 1
-        self._pause(pause_s, str(error))
-
-    def _pause(self, seconds: float, why: str) -> None:
-        if why != self._waited_for:
-            self._say(f"waiting: {why}")
-        self._waited_for = why
-        time.sleep(max(0.0, min(seconds, self._left_s())))
-
     def _over(self) -> bool:
         return self._spent() or (self._limits.once and self._tasks > 0)
 
     def _spent(self) -> bool:
         """Whether its time is over, be it that of measuring or all of it."""
         budget_s = self._limits.budget_s
-        return self._left_s() <= 0 or (budget_s is not None and self._measured_s >= budget_s)
-
-    def _left_s(self) -> float:
-        if self._limits.max_duration_s is None:
-            return float("inf")
-        return self._limits.max_duration_s - (time.monotonic() - self._began)
+        return self._patience.left_s <= 0 or (budget_s is not None and self._measured_s >= budget_s)

@@ -23,16 +23,18 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which of a device's targets an agent measures."""
+    """Which of a device's targets an agent measures, and with which meter."""
 
     threads: int = 1
     runtime: str = "onnxruntime"
     provider: str = "CPUExecutionProvider"
+    #: Of energy, as in `profilers.meters`.
+    meter: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A target, with what else a service wants to know: the protocol's version and the measured peak rates."""
+    """A target, with what else a service wants to know: the protocol's version, the measured peak rates, the meter."""
 
     target: Target
     facts: Mapping[str, Any]
@@ -42,7 +44,7 @@ def describe(wanted: Wanted, known_peaks: Mapping[str, Any] | None = None) -> De
     """Find out; takes a second or two, most of it for the peak rates where they are not known.
 
     Raises:
-        AgentError: the runtime is missing or does not work; the message is that of the process.
+        AgentError: the runtime is missing or does not work, or the meter; the message is that of the process.
     """
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     question = json.dumps({**asdict(wanted), "known_peaks": known_peaks or {}})
@@ -61,6 +63,7 @@ def describe(wanted: Wanted, known_peaks: Mapping[str, Any] | None = None) -> De
 
 def _main(question: Mapping[str, Any]) -> None:
     from profilers.device import local_target
+    from profilers.energy import meter_facts
     from profilers.peaks import measure_peaks
     from profilers.protocol import PROTOCOL_VERSION
 
@@ -68,7 +71,8 @@ def _main(question: Mapping[str, Any]) -> None:
     peaks = question["known_peaks"].get(target.id)
     if peaks is None and target.runtime != "fake":
         peaks = measure_peaks(target.threads, target.runtime, target.provider).to_json()
-    print(json.dumps({"target": target.to_json(), "facts": {"protocol": PROTOCOL_VERSION, "peaks": peaks}}))
+    facts = {"protocol": PROTOCOL_VERSION, "peaks": peaks, **meter_facts(question["meter"], target.provider)}
+    print(json.dumps({"target": target.to_json(), "facts": facts}))
 
 
 if __name__ == "__main__":

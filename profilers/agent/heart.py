@@ -11,6 +11,8 @@ from profilers.agent.pacing import temperature_c
 
 #: A third of the lease's time, so that two may be lost.
 _SHARE = 1 / 3
+#: A beat that is under way is waited for so long at the end.
+_LAST_BEAT_S = 3.0
 
 
 class Heart:
@@ -44,7 +46,7 @@ class Heart:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join()
+        self._thread.join(_LAST_BEAT_S)
 
     def _beat(self) -> None:
         while not self._stop.wait(self._lease.ttl_s * _SHARE):

@@ -25,6 +25,10 @@ from typing import Any
 from archgauge_client.wire_agents import Lease
 from profilers.errors import AgentError
 
+#: What may wait to be sent, unless told otherwise, and what the disk must have room for, before work is taken.
+MAX_SPOOL_BYTES = 512 * 2**20
+ROOM_BYTES = 32 * 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -96,6 +100,14 @@ class Home:
         """What waits to be sent."""
         return sum(file.stat().st_size for file in (self.folder / "leases").glob("*/spool.ndjson"))
 
+    def lack_of_room(self, max_spool_bytes: int = MAX_SPOOL_BYTES) -> str | None:
+        """Why no more work may be taken; None if it may."""
+        if self.spooled_bytes() > max_spool_bytes:
+            return "too much waits to be sent"
+        if shutil.disk_usage(self.folder).free < ROOM_BYTES:
+            return f"the disk has no room: fewer than {ROOM_BYTES >> 20} MiB are left for {self.folder}"
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class LeaseFolder:
@@ -122,6 +134,12 @@ class LeaseFolder:
         before = int(attempts.get(str(item), 0))
         _write(self.path / "attempts.json", {**attempts, str(item): before + 1})
         return before
+
+    def forgive(self, item: int) -> None:
+        """What ended measuring an item was not its fault."""
+        attempts = _read(self.path / "attempts.json") or {}
+        with contextlib.suppress(OSError):  # it is about to end: one death too many is the lesser evil
+            _write(self.path / "attempts.json", {**attempts, str(item): max(0, int(attempts.get(str(item), 0)) - 1)})
 
     def remove(self) -> None:
         """Everything is sent, or nobody wants it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from archgauge_client.wire_agents import Lease, TaskItem
@@ -12,12 +11,14 @@ from lookup_tables.records import Measurement
 from lookup_tables.targets import Target
 from profilers.agent.home import LeaseFolder
 from profilers.child import Child, memory_limit
-from profilers.errors import MeasurementFailed
+from profilers.errors import DeviceChanged, MeasurementFailed
 from profilers.failures import common_record, failed
 from profilers.spool import Entry, Spool
 
 #: An item during which the agent itself died so many times is what kills it: it is recorded as a crash.
 MAX_DEATHS = 3
+#: To look once more what this machine is.
+_LOOK_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,14 @@ class Measured:
 class Measuring:
     """Goes through a lease's items; use as a context manager."""
 
-    def __init__(self, folder: LeaseFolder, target: Target) -> None:
-        """Raises InvalidSpool where the spool is of another target or protocol, OSError where it cannot be written."""
+    def __init__(self, folder: LeaseFolder, target: Target, meter: str = "none") -> None:
+        """``meter`` is for items that ask for energy.
+
+        Raises InvalidSpool where the spool is of another target or protocol, OSError where it cannot be written.
+        """
         self._folder = folder
         self._target = target
+        self._meter = meter
         self._spool = Spool(folder.spool, target.id)
         self._done = {(entry.key, entry.repetition) for entry in self._spool.entries}
         self._child: Child | None = None
@@ -47,21 +52,25 @@ class Measuring:
         items = self._folder.lease.items
         return [i for i in items if (PlanItem.from_json(i.item).key, i.repetition) not in self._done]
 
-    def measure(self, wanted: TaskItem, note: Callable[[], None] = lambda: None) -> Measured:
+    def measure(self, wanted: TaskItem) -> Measured:
         """Measure an item; on return its records, failures included, are on disk.
 
         Raises:
             OSError: the disk is full; what was measured of the item is lost, nothing else.
+            DeviceChanged: whatever would be measured now is no measurement of the target.
         """
         item = PlanItem.from_json(wanted.item)
         deaths = self._folder.begin(wanted.index)
-        note()
         began = time.monotonic()
         if deaths >= MAX_DEATHS:
             common = common_record(item, wanted.repetition, self._session())
             records = [failed(common, "crash", f"the agent died {deaths} times while measuring it")]
         else:
-            records = self._ask(wanted, item)
+            try:
+                records = self._ask(wanted, item)
+            except (KeyboardInterrupt, DeviceChanged):
+                self._folder.forgive(wanted.index)  # neither is the item's fault
+                raise
         entry = Entry(item.key, wanted.repetition, time.monotonic() - began, tuple(records))
         self._spool.add(entry)
         self._done.add((entry.key, entry.repetition))
@@ -96,11 +105,24 @@ class Measuring:
         """The task's process. One that cannot start is a failure of the item: others may need less memory."""
         if self._child is None:
             self._children += 1
-            self._child = Child(self._target, self._session(), memory_of(self._folder.lease))
+            child = Child(self._target, self._session(), memory_of(self._folder.lease), self._meter)
+            found = _target_of(child)
+            if found != self._target.id:
+                child.close()
+                raise DeviceChanged(f"this device is {found or 'another one'} by now, not {self._target.id}")
+            self._child = child
         return self._child
 
     def _session(self) -> str:
         return f"{self._folder.lease.id[-12:]}.{self._children}"
+
+
+def _target_of(child: Child) -> str | None:
+    """What the machine is in the eyes of the process that would measure; None where that cannot be said any more."""
+    try:
+        return str(child.ask({"do": "target"}, _LOOK_LIMIT_S)["target"])
+    except MeasurementFailed:
+        return None
 
 
 def memory_of(lease: Lease) -> int | None:

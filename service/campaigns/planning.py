@@ -8,7 +8,7 @@ honest error are left as they are in a balanced plan, or the subject would decid
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from graphs import Graph, GraphError, Kernel, LoweringProfile, flops, lower, prepare
 from graphs.spaces import sample
-from lookup_tables import PlanItem
+from lookup_tables import PlanItem, PlanMode
 from predictors import Predictor, make_plan
+from predictors.energy.plan import WANTED, metered_items
 from predictors.sampling import next_round
 
 #: Networks that are looked at for every one that is chosen, and at most.
@@ -35,6 +36,8 @@ _OTHER_KINDS = 0.02
 _ROWS_OF_SPACE = 48
 #: Nothing that is measured takes longer, in seconds.
 ITEM_SECONDS = 120.0
+#: Nor is energy metered where a window takes longer.
+_METERING_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,34 @@ def plan_round(
     profile: LoweringProfile,
     subject: Subject,
     predictor: Predictor | None,
-    known: Iterable[str],
+    known: Collection[str],
+    metering_s: float | None = None,
 ) -> list[PlanItem]:
-    """The items of the next round, in order of priority; ``known`` are the keys of those planned before."""
+    """The items of the next round, in order of priority; ``known`` are the keys of those planned before.
+
+    With ``metering_s``, the seconds that a window of energy takes, some of those are metered whose whole is timed
+    anyway.
+    """
+    items = _chosen_items(campaign_id, document, profile, subject, predictor, known)
+    if metering_s is None:
+        return items
+    wanted = WANTED - sum("/metered/" in key for key in known)
+    return metered_items(items, document["budget_s"] / document["rounds"], metering_s, wanted)
+
+
+def _chosen_items(
+    campaign_id: str,
+    document: Mapping[str, Any],
+    profile: LoweringProfile,
+    subject: Subject,
+    predictor: Predictor | None,
+    known: Collection[str],
+) -> list[PlanItem]:
     seconds = document["budget_s"] / document["rounds"]
     count = int(np.clip(round(seconds * _ITEMS_PER_SECOND), _FEWEST_ITEMS, _MOST_ITEMS))
     plan = make_plan(seed_of(campaign_id), max(document["budget_s"], 60.0) * _CHOICE, document["precisions"])
-    taken = set(known)
-    fresh = [item for item in plan if item.key not in taken]
+    taken = {key.partition("/")[0] for key in known}
+    fresh = [item for item in plan if item.network not in taken]
     often = 0 if taken else int(np.clip(document["budget_s"] / _SECONDS_PER_REPEATED, 1, _MOST_REPEATED))
     repeated = [item for item in fresh if item.repeat > 1][:often]
     once = [item for item in fresh if item.repeat == 1]
@@ -95,13 +118,24 @@ def tasks_of(items: Sequence[PlanItem], per_task: int, protocol: int) -> list[di
     return tasks
 
 
-def graph_tasks(architectures: Sequence[Mapping[str, Any]], protocol: int) -> list[dict[str, Any]]:
+def graph_tasks(
+    architectures: Sequence[Mapping[str, Any]], protocol: int, *, metered: bool = False
+) -> list[dict[str, Any]]:
     """Tasks that measure architectures themselves, one each."""
+    mode: PlanMode = "metered" if metered else "whole_model"
     tasks = []
     for architecture in architectures:
-        item = PlanItem(f"graph-{architecture['hash'][:16]}", 0, "whole_model", "holdout")
+        item = PlanItem(f"graph-{architecture['hash'][:16]}", 0, mode, "holdout")
         tasks.append(task_of([_item(item, 0) | {"graph": architecture["graph"]}], protocol))
     return tasks
+
+
+def metering_seconds(facts: Mapping[str, Any]) -> float | None:
+    """What a window of energy takes on a device, by the facts that its agent tells; None where nothing is metered."""
+    meter = facts.get("meter")
+    seconds = meter.get("seconds") if isinstance(meter, Mapping) else None
+    usable = isinstance(seconds, int | float) and 0 < seconds <= _METERING_SECONDS
+    return float(seconds) if usable else None
 
 
 def task_of(items: Sequence[Mapping[str, Any]], protocol: int) -> dict[str, Any]:

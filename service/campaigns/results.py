@@ -56,8 +56,16 @@ def describe_measured(campaign: CampaignRecord, measurements: Sequence[Measureme
         else:
             middle, low, high = (None if t is None else t / 1000 for t in (m.latency_us, m.p10_us, m.p90_us))
             told |= {"latency_ms": {"median": middle, "p10": low, "p90": high, "runs": m.runs}, "error": None}
+            told |= {"energy_mj": _energy(m), "peak_memory_bytes": m.peak_memory_bytes}
         described.append(told)
     return described
+
+
+def _energy(m: Measurement) -> dict[str, Any] | None:
+    """Of one run; None where it was not metered."""
+    if m.energy_mj is None:
+        return None
+    return {"value": m.energy_mj, "gross": m.energy_gross_mj, "method": m.energy_method, "scope": m.energy_scope}
 
 
 def _facts(

@@ -16,7 +16,7 @@ from lookup_tables import Measurement, Target, read_table, write_table
 from lookup_tables.drift import correct_all
 from predictors import Predictor, PredictorError
 from predictors import train as train_predictor
-from service.campaigns.planning import graph_tasks, plan_round, subject_of, tasks_of
+from service.campaigns.planning import graph_tasks, metering_seconds, plan_round, subject_of, tasks_of
 from service.campaigns.results import describe_measured, make_table, measured_by
 from service.db import Agents, CampaignRecord, Campaigns, PredictorRecord, Tasks, Versions
 from service.errors import NoPredictor, ServiceError
@@ -52,16 +52,17 @@ def _plan(context: JobContext, campaign: CampaignRecord) -> list[dict[str, Any]]
     store, document = context.store, campaign.document
     with store.database.read() as session:
         agent, before = Agents(session).newest_of(campaign.target_id), Tasks(session).of(campaign.id)
-    protocol = int(agent.facts.get("protocol", _PROTOCOL)) if agent is not None else _PROTOCOL
+    facts = agent.facts if agent is not None else {}
+    protocol, metering_s = int(facts.get("protocol", _PROTOCOL)), metering_seconds(facts)
     if document["goal"] == "measure":
-        return graph_tasks(document["architectures"], protocol)
+        return graph_tasks(document["architectures"], protocol, metered=metering_s is not None)
     target = Target.from_json(store.target(campaign.target_id).document)
     context.report(0.1, "looking at what is known")
     predictor = _predictor(context, campaign, target)
     known = [item["key"] for task in before for item in task.document["items"]]
     context.report(0.5, "choosing networks")
     subject = subject_of(document, _rows(context, document))
-    items = plan_round(campaign.id, document, target.lowering, subject, predictor, known)
+    items = plan_round(campaign.id, document, target.lowering, subject, predictor, known, metering_s)
     return tasks_of(items, document["items_per_task"], protocol)
 
 

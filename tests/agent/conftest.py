@@ -37,6 +37,8 @@ class AgentProcess:
     url: str
     home: Path
     arguments: tuple[str, ...] = ()
+    #: Where it finds modules before everything else.
+    paths: tuple[Path, ...] = ()
     log: Path = field(init=False)
     process: subprocess.Popen[bytes] = field(init=False)
 
@@ -47,11 +49,9 @@ class AgentProcess:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "archgauge", "agent", "--server", self.url, "--data-dir", str(self.home)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, self.paths), *sys.path])}
         with self.log.open("ab") as stream:
-            self.process = subprocess.Popen(
-                [*command, *FAKE, *self.arguments], stdout=stream, stderr=stream, env=environment
-            )
+            self.process = subprocess.Popen([*command, *self.arguments], stdout=stream, stderr=stream, env=environment)
 
     def kill(self) -> None:
         self.process.kill()
@@ -66,8 +66,10 @@ class AgentProcess:
 def start_agent(tmp_path: Path) -> Iterator[Callable[..., AgentProcess]]:
     running: list[AgentProcess] = []
 
-    def start(url: str, *arguments: str, name: str = "device") -> AgentProcess:
-        made = AgentProcess(url, tmp_path / name, arguments)
+    def start(
+        url: str, *arguments: str, name: str = "device", paths: tuple[Path, ...] = (), fake: bool = True
+    ) -> AgentProcess:
+        made = AgentProcess(url, tmp_path / name, (*(FAKE if fake else ()), *arguments), paths)
         running.append(made)
         return made
 
@@ -78,6 +80,44 @@ def start_agent(tmp_path: Path) -> Iterator[Callable[..., AgentProcess]]:
             agent.process.wait(20)
         except subprocess.TimeoutExpired:
             agent.kill()
+
+
+#: A meter that knows what it says: idle power, and more for every second that its process computes.
+MADE_METER = """
+import time
+from profilers.meters import Channel, Meter
+
+class Made(Meter):
+    name, method, scope, interval_s, tick_s = "made", "counter", "package", 0.005, 0.005
+    channels = (Channel("all", "energy_j"),)
+
+    def __init__(self, argument):
+        pass
+
+    def read(self):
+        return (10.0 * time.monotonic() + 40.0 * time.process_time(),)
+"""
+
+
+@pytest.fixture
+def made_meter(tmp_path: Path) -> Path:
+    """A folder of modules with a distribution that adds the meter ``made``."""
+    folder = tmp_path / "made-meter"
+    about = folder / "made_meter-1.0.dist-info"
+    about.mkdir(parents=True)
+    (folder / "made_meter.py").write_text(MADE_METER)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: made-meter\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[archgauge.meters]\nmade = made_meter:Made\n")
+    return folder
+
+
+@pytest.fixture
+def wrong_clock(tmp_path: Path) -> Path:
+    """A folder that makes the clocks of processes go twelve minutes fast."""
+    folder = tmp_path / "wrong-clock"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text("import time\nnow = time.time\ntime.time = lambda: now() + 720.0\n")
+    return folder
 
 
 @pytest.fixture

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 import subprocess
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +19,14 @@ from archgauge_client.wire_agents import Lease
 from graphs import GraphError, write_json
 from graphs.spaces import sample
 from lookup_tables import PlanItem, Target
+from profilers.agent.describing import Description
+from profilers.agent.enrolling import enrol
 from profilers.agent.home import Home, Identity
 from profilers.agent.measuring import MAX_DEATHS, Measuring
 from profilers.agent.pacing import Pace, QuietHours, temperature_c
+from profilers.agent.patience import Patience
 from profilers.agent.sending import item_key
-from profilers.errors import AgentError, InvalidSpool
+from profilers.errors import AgentError, DeviceChanged, InvalidSpool
 from profilers.given import read_given
 
 ITEMS = [PlanItem("resnet", seed, "whole_model") for seed in range(2)]
@@ -108,12 +114,67 @@ def test_an_item_that_kills_the_agent_is_a_crash(tmp_path: Path, target: Target)
 
 
 def test_a_spool_of_another_target_is_not_gone_on_with(tmp_path: Path, target: Target) -> None:
-    from dataclasses import replace
-
     folder = Home(tmp_path).take(lease(target.id))
     Measuring(folder, target).close()
     with pytest.raises(InvalidSpool):
         Measuring(folder, replace(target, threads=2))
+
+
+def test_a_device_that_changed_measures_nothing(tmp_path: Path, target: Target) -> None:
+    """A runtime that was upgraded under a running agent belongs to another target."""
+    other = replace(target, runtime_version="0.9.0")
+    folder = Home(tmp_path).take(lease(other.id))
+    with Measuring(folder, other) as measuring, pytest.raises(DeviceChanged, match=target.id):
+        measuring.measure(measuring.left()[0])
+    assert folder.entries() == [] and folder.begin(0) == 0
+
+
+def test_a_polite_end_is_not_the_items_fault(tmp_path: Path, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    folder = Home(tmp_path).take(lease(target.id))
+    monkeypatch.setattr(Measuring, "_ask", stop)
+    with Measuring(folder, target) as measuring, pytest.raises(KeyboardInterrupt):
+        measuring.measure(measuring.left()[0])
+    assert folder.begin(0) == 0
+
+
+def test_what_is_on_a_full_disk_is_kept(tmp_path: Path, target: Target) -> None:
+    """The item that no longer fits is measured again when it does."""
+    many = [PlanItem("resnet", 0, "network+whole"), PlanItem("resnet", 1, "network+whole")]
+    items = [{"index": n, "item": item.to_json(), "repetition": 0} for n, item in enumerate(many)]
+    folder = Home(tmp_path).take(lease(target.id, items=items))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Measuring(folder, target) as measuring:
+        measuring.measure(measuring.left()[0])
+        size = folder.spool.stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1000, hard))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                measuring.measure(measuring.left()[0])
+            with suppress(OSError):
+                measuring.close()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [entry["item"] for entry in folder.entries()] == [many[0].key]
+    with Measuring(folder, target) as measuring:
+        assert [item.index for item in measuring.left()] == [1]
+        measuring.measure(measuring.left()[0])
+    assert [entry["item"] for entry in folder.entries()] == [item.key for item in many]
+
+
+def test_a_key_is_not_asked_for_where_it_cannot_be_kept(
+    tmp_path: Path, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("profilers.agent.home.ROOM_BYTES", 2**62)
+    home, said = Home(tmp_path), list[str]()
+    assert "no room" in (home.lack_of_room() or "")
+    patience = Patience(0.05, said.append)
+    with pytest.raises(AgentError, match="no room"):
+        enrol("http://127.0.0.1:1", home, Description(target, {}), patience, token=None, key=None, name=None,
+              say=said.append)  # fmt: skip
+    assert len(said) == 1 and said[0].startswith("waiting: the disk has no room")
 
 
 def test_graphs_of_others_are_distrusted() -> None:

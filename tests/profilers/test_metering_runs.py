@@ -16,8 +16,8 @@ from graphs.spaces import FAMILIES
 from lookup_tables import Measurement, PlanItem, Target
 from profilers import ModelMeter, fingerprint
 from profilers.bench import Bench
-from profilers.energy import metered
-from profilers.errors import MeteringFailed
+from profilers.energy import meter_facts, metered
+from profilers.errors import MeteringFailed, MeterUnavailable
 from profilers.items import measure_item
 from profilers.meters import Channel, Meter, Sample
 from profilers.meters.metering import Metering, meter_runs
@@ -111,6 +111,21 @@ def test_no_energy_is_no_failure(tmp_path: Path) -> None:
     file.write_text("time,power_w\n")
     found = metered("CPUExecutionProvider", run, 0.001, asked(f"csv:{file}", trials=1000))
     assert "fewer trials" in found["energy_note"]
+
+
+def test_what_a_device_says_of_its_meter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = {"meter": None, "meter_note": None}
+    assert meter_facts("none", "CPUExecutionProvider") == nothing
+    with pytest.raises(MeterUnavailable, match="cannot be read"):
+        meter_facts(f"csv:{tmp_path / 'nothing'}", "CPUExecutionProvider")
+    monkeypatch.setattr("profilers.energy.meters_here", lambda: ())
+    assert meter_facts("auto", "FakeProvider") == nothing
+    monkeypatch.setattr("profilers.energy.meters_here", lambda: ("rapl",))
+    assert "no meter" in meter_facts("auto", "FakeProvider")["meter_note"]
+    monkeypatch.setattr("profilers.energy.open_meter", lambda _text, _provider: Made())
+    found = meter_facts("auto", "CPUExecutionProvider")["meter"]
+    assert (found["name"], found["method"], found["scope"]) == ("made", "counter", "package")
+    assert 5 < found["seconds"] < 10
 
 
 @pytest.fixture

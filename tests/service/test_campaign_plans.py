@@ -7,7 +7,8 @@ from typing import Any
 from graphs import Kernel, LoweringProfile, lower
 from graphs.spaces import sample
 from lookup_tables import PlanItem
-from service.campaigns.planning import Subject, plan_round, seed_of, tasks_of
+from predictors.energy.plan import WANTED
+from service.campaigns.planning import Subject, graph_tasks, metering_seconds, plan_round, seed_of, tasks_of
 
 DOCUMENT: dict[str, Any] = {"budget_s": 20.0, "rounds": 2, "precisions": ["fp32"]}
 ID = "0192f1c6-1a2b-7c43-9a57-5b8f2a6f0c99"
@@ -47,6 +48,33 @@ def test_graphs_are_a_subject_too() -> None:
     about = plan(Subject(graphs=graphs))
     covered = {k.kind for i in about for k in kernels(i)}
     assert len(kinds & covered) > 0.7 * len(kinds)
+
+
+def test_some_are_metered_where_there_is_a_meter() -> None:
+    document = {**DOCUMENT, "budget_s": 400.0}
+    first = plan_round(ID, document, LoweringProfile(), Subject(), None, (), 8.0)
+    metered = [item for item in first if item.mode == "metered"]
+    assert len(metered) == 6  # a quarter of the round's time
+    assert {item.split for item in metered} <= {"composition", "holdout"} and all(i.repeat == 1 for i in metered)
+    second = plan_round(ID, document, LoweringProfile(), Subject(), None, [item.key for item in first], 8.0)
+    assert not {item.network for item in first} & {item.network for item in second}
+    assert sum(item.mode == "metered" for item in second) == 6
+    enough = [f"resnet:{n}/metered/holdout" for n in range(WANTED)]
+    assert not any(i.mode == "metered" for i in plan_round(ID, document, LoweringProfile(), Subject(), None, enough, 8))
+
+
+def test_what_devices_say_of_meters_is_distrusted() -> None:
+    assert metering_seconds({"meter": {"name": "rapl", "seconds": 8.2}}) == 8.2
+    for said in ({}, {"meter": None}, {"meter": "rapl"}, {"meter": {"seconds": "8"}}, {"meter": {"seconds": -1}},
+                 {"meter": {"seconds": 1e9}}):  # fmt: skip
+        assert metering_seconds(said) is None
+
+
+def test_architectures_are_metered_where_there_is_a_meter() -> None:
+    architectures = [{"hash": 16 * "0a", "graph": {}}]
+    for metered, mode in ((False, "whole_model"), (True, "metered")):
+        (task,) = graph_tasks(architectures, 1, metered=metered)
+        assert task["items"][0]["item"]["mode"] == mode
 
 
 def test_tasks_repeat_at_the_end_what_is_measured_twice() -> None:
