@@ -46,7 +46,10 @@ class Crowd:
         while made is not None and time.monotonic() < end:
             left = max(0.0, min(_WAIT_S, end - time.monotonic()))
             question = {"agent": made["id"], "target": self._target, "wait_s": left}
+            asked_at = time.perf_counter()
             answer = await self._call("lease", client.post("/v1/leases", json=question))
+            if answer is not None and answer["lease"] is None:
+                self.times["no lease, beyond the wait"].append(time.perf_counter() - asked_at - left)
             if answer is not None and answer["lease"] is not None:
                 await self._work(client, answer["lease"], end)
 
