@@ -66,6 +66,8 @@ def placed(graph: Graph, profile: LoweringProfile, *, inner: bool = True) -> Gra
 
     ``inner`` is false for graphs that the runtime wrote, which has put the copies between nodes there itself.
     """
+    if not is_device(profile):
+        return graph
     table = available_kernels(profile)
     if not isinstance(table, DeviceKernels):
         return graph
