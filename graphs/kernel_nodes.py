@@ -76,6 +76,7 @@ def restore(draft: Draft) -> None:
 _FOREIGN: dict[str, tuple[str, ...]] = {
     "QLinearConv": ("channels_last",), "com.microsoft.Gelu": ("approximate",),
     "com.microsoft.QuantizeLinear": ("block_size",), "com.microsoft.DequantizeLinear": ("block_size",),
+    **{f"com.ms.internal.nhwc.{op}": ("channels_last",) for op in ("MaxPool", "AveragePool", "GlobalAveragePool")},
 }  # fmt: skip
 
 _ACTIVATION_PARAMETERS = {"LeakyRelu": (0.01,), "Clip": (0.0, 6.0), "HardSigmoid": (0.2, 0.5)}

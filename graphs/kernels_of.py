@@ -113,6 +113,8 @@ def _attributes(node: Node) -> Attributes:
     filled = DEFAULTS.get(node.op, {})
     attributes: Attributes = dict(filled)
     spelled_out: Attributes = {}
+    if node.domain == "com.ms.internal.nhwc":
+        attributes["channels_last"] = 1
     if node.domain.startswith("com.microsoft"):
         spelled_out = CONTRIB_DEFAULTS.get(node.op, {})
     elif node.attributes:

@@ -45,7 +45,7 @@ def resolve(
 def resolved_window(graph: Graph, node: Node) -> Window:
     """The window of a convolution or pool node of an inferred graph."""
     x = graph.types[node.inputs[0]].dims
-    channels_last = bool(node.attributes.get("channels_last")) or node.op in ("NhwcFusedConv", "NhwcMaxPool")
+    channels_last = node.op.startswith("Nhwc") or "nhwc" in node.domain or bool(node.attributes.get("channels_last"))
     spatial = x[1:-1] if channels_last else x[2:]
     weight = {"QLinearConv": 3, "Conv": 1, "FusedConv": 1, "NhwcFusedConv": 1, "ConvTranspose": 1, "ConvInteger": 1}
     if node.op in weight:

@@ -17,6 +17,8 @@ from graphs.inference.shape_ops import concatenated, transpose
 from graphs.ir import TensorType
 
 _M = "com.microsoft."
+#: Standard operators with the channels last, as the runtime calls them among its own kernels.
+_NHWC = "com.ms.internal.nhwc."
 
 rule(
     *(_M + op for op in ("BiasGelu", "BiasSoftmax", "FastGelu", "Gelu", "NhwcFusedLeakyRelu", "QLinearLeakyRelu",
@@ -104,9 +106,15 @@ def to_nhwc(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (shape[0], *shape[2:], shape[1])
 
 
-@rule(_M + "NhwcMaxPool")
+@rule(_M + "NhwcMaxPool", _NHWC + "MaxPool", _NHWC + "AveragePool")
 def _nhwc_max_pool(call: Call) -> Sequence[TensorType]:
     return (TensorType(call.dtype(0), _pooled(call, last=True)),)
+
+
+@rule(_NHWC + "GlobalAveragePool")
+def _nhwc_global_average_pool(call: Call) -> Sequence[TensorType]:
+    data = call.shape(0)
+    return (TensorType(call.dtype(0), (data[0], *(1,) * (len(data) - 2), data[-1])),)
 
 
 @rule(_M + "QLinearAveragePool")

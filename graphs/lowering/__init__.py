@@ -21,7 +21,7 @@ from graphs.lowering.passes import (
     Pass,
 )
 from graphs.lowering.precision import convert_constants, insert_casts
-from graphs.lowering.profile import LoweringProfile
+from graphs.lowering.profile import ARM_HALF, LoweringProfile
 from graphs.lowering.requirements import refuse_without_kernel, require_opset
 from graphs.lowering.rewriter import Rewriter
 from graphs.lowering.shape_fusions import merge_equal, split_all_picks
@@ -52,9 +52,9 @@ def optimise(graph: Graph, profile: LoweringProfile) -> Graph:
     if profile.nchwc_block:
         r.sort()
         to_blocked_layout(r, profile.nchwc_block)
-    if quantised and not is_device(profile):
+    if (quantised and not is_device(profile)) or profile.isa in ARM_HALF:
         r.sort()
-        to_channels_last(r)
+        to_channels_last(r, profile)
     _apply(r, LEVEL_3, profile)
     if r.lasting:
         convert_constants(r)

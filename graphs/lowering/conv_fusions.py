@@ -138,11 +138,18 @@ def fuse_relu_clip(r: Rewriter, node: Node) -> None:
 
 
 def fuse_activation(r: Rewriter, node: Node) -> None:
-    """Conv followed by one activation, or by the two nodes of which HardSwish consists, is one FusedConv."""
-    if _fuse_hard_swish(r, node):
-        return
+    """Conv followed by one activation is one FusedConv."""
+    _fuse_activation(r, node, "float32")
+
+
+def fuse_half_activation(r: Rewriter, node: Node) -> None:
+    """The same where kernels of convolutions compute in half precision."""
+    _fuse_activation(r, node, "float16")
+
+
+def _fuse_activation(r: Rewriter, node: Node, dtype: str) -> None:
     user = r.sole_user(node)
-    if user is None or user.op not in CONV_ACTIVATIONS or r.dtype(node.inputs[0]) != "float32":
+    if user is None or user.op not in CONV_ACTIVATIONS or r.dtype(node.inputs[0]) != dtype:
         return
     if not _constant_bounds(r, user):
         return
@@ -150,27 +157,35 @@ def fuse_activation(r: Rewriter, node: Node) -> None:
     r.fuse([node, user], "FusedConv", node.inputs, "com.microsoft", attributes)
 
 
-def _fuse_hard_swish(r: Rewriter, node: Node) -> bool:
-    """x · HardSigmoid(x) with the slope 1/6, unless the graph returns the product."""
+def fuse_hard_swish(r: Rewriter, node: Node) -> None:
+    """Conv followed by x · HardSigmoid(x) with the slope 1/6 is one FusedConv, unless the graph returns the product."""
     made = node.outputs[0]
     users = r.users(made)
     if len(users) != 2 or r.is_output(made) or r.dtype(made) != "float32":
-        return False
+        return
     gate, product = users if users[0].op == "HardSigmoid" else users[::-1]
     if gate.op != "HardSigmoid" or product.op != "Mul" or r.sole_user(gate) is not product or r.gives_output(product):
-        return False
+        return
     slope, offset = (gate.attributes.get(name, default) for name, default in (("alpha", 0.2), ("beta", 0.5)))
     if not isinstance(slope, float) or not isclose(slope, 1 / 6, rel_tol=1e-5) or offset != 0.5:
-        return False
+        return
     attributes = dict(node.attributes) | {"activation": "HardSwish"}
     r.fuse([node, gate, product], "FusedConv", node.inputs, "com.microsoft", attributes)
-    return True
 
 
 def fuse_residual(r: Rewriter, node: Node) -> None:
     """Conv with a bias + Add of an equal shape (+ activation) outside of the blocked layout: one FusedConv."""
+    _fuse_residual(r, node, "float32")
+
+
+def fuse_half_residual(r: Rewriter, node: Node) -> None:
+    """The same where kernels of convolutions compute in half precision, most of them with the channels last."""
+    _fuse_residual(r, node, "float16")
+
+
+def _fuse_residual(r: Rewriter, node: Node, dtype: str) -> None:
     add = r.sole_user(node)
-    if add is None or add.op != "Add" or r.dtype(node.inputs[0]) != "float32":
+    if add is None or add.op != "Add" or r.dtype(node.inputs[0]) != dtype:
         return
     first, second = add.inputs
     if first == second or len(r.shape(first)) != 4 or r.shape(first) != r.shape(second):
@@ -185,12 +200,17 @@ def fuse_residual(r: Rewriter, node: Node) -> None:
     if user is not None and user.op in CONV_ACTIVATIONS and _constant_bounds(r, user):
         nodes.append(user)
         attributes["activation"] = user.op
-    r.fuse(nodes, "FusedConv", [*conv.inputs, other], "com.microsoft", attributes)
+    fused = "FusedConv" if conv.op == "Conv" else conv.op
+    r.fuse(nodes, fused, [*conv.inputs, other], "com.microsoft", attributes)
 
 
 def _takes_residual(r: Rewriter, node: Node) -> bool:
     return (
-        node.op == "Conv" and not node.domain and len(node.inputs) == 3 and bool(node.inputs[2]) and r.edges(node) == 1
+        node.kind in ("Conv", "com.microsoft.NhwcFusedConv")
+        and "activation" not in node.attributes
+        and len(node.inputs) == 3
+        and bool(node.inputs[2])
+        and r.edges(node) == 1
     )
 
 

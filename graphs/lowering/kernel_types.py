@@ -1,5 +1,7 @@
 """Which element types the kernels of a runtime take: a table per release, written by `profilers.runtimes.kernel_types`.
 
+Instruction sets for which a provider has more kernels say which in a table of their own (`…-neon_fp16.json`).
+
 The rules of looking a kernel up are those of onnxruntime's registry (core/framework/kernel_registry.cc): the newest
 version of the operator that the model's operator set has decides, and every type variable of the kernel must allow the
 element types of all inputs and outputs that have that variable.
@@ -22,7 +24,9 @@ _DATA = Path(__file__).parent / "data"
 class KernelTypes:
     """The kernels of one provider of one release."""
 
-    def __init__(self, table: dict[str, Any]) -> None:
+    def __init__(self, table: dict[str, Any], more: dict[str, Any] | None = None) -> None:
+        """``more`` holds under ``kernels`` further ones by operator, their element types spelled out."""
+        self._more: dict[str, list[Any]] = (more or {}).get("kernels", {})
         self._sets = [frozenset(names) for names in table["sets"]]
         self._operators: dict[str, dict[str, Any]] = table["operators"]
         #: The newest operator set that the runtime loads.
@@ -39,7 +43,10 @@ class KernelTypes:
         if schema is None:
             return []
         found = [k for k in self._operators[kind]["kernels"] if _is_of_version(k, schema[0])]
-        return [{variable: self._sets[index] for variable, index in k[2].items()} for k in found]
+        more = [k[2] for k in self._more.get(kind, ()) if _is_of_version(k, schema[0])]
+        return [{variable: self._sets[index] for variable, index in k[2].items()} for k in found] + [
+            {variable: frozenset(types) for variable, types in by_variable.items()} for by_variable in more
+        ]
 
     def covers(self, graph: Graph, node: Node) -> bool:
         """Whether a kernel takes ``node`` with the types that its tensors have."""
@@ -83,15 +90,22 @@ def _is_of_version(kernel: Sequence[Any], since: int) -> bool:
 
 def kernel_types(profile: LoweringProfile) -> KernelTypes | None:
     """The table for a profile: of its release, or else of the newest one that is known; None where there is none."""
-    return _find(profile.runtime, profile.provider, profile.release)
+    return _find(profile.runtime, profile.provider, profile.isa, profile.release)
 
 
 @cache
-def _find(runtime: str, provider: str, release: tuple[int, int]) -> KernelTypes | None:
-    found = {_release(file): file for file in _DATA.glob(f"{runtime}-*-{provider}.json")}
+def _find(runtime: str, provider: str, isa: str, release: tuple[int, int]) -> KernelTypes | None:
+    table, more = (_read(runtime, name, release) for name in (provider, f"{provider}-{isa}"))
+    return None if table is None else KernelTypes(table, more)
+
+
+@cache
+def _read(runtime: str, name: str, release: tuple[int, int]) -> dict[str, Any] | None:
+    found = {_release(file): file for file in _DATA.glob(f"{runtime}-*-{name}.json")}
     if not found:
         return None
-    return KernelTypes(json.loads((found.get(release) or found[max(found)]).read_text()))
+    table: dict[str, Any] = json.loads((found.get(release) or found[max(found)]).read_text())
+    return table
 
 
 def _release(file: Path) -> tuple[int, int]:

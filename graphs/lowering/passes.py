@@ -2,7 +2,7 @@
 
 Every level is repeated until nothing changes (at most ten times), each of its passes once per round. A rule looks at
 one node; it runs on every live node of its operators in topological order. ``since`` and ``until`` bound the releases
-of onnxruntime for which a pass is known to hold.
+of onnxruntime for which a pass is known to hold, ``isas`` the instruction sets.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from graphs.lowering import (
     shape_fusions,
     weight_only,
 )
-from graphs.lowering.profile import LoweringProfile
+from graphs.lowering.profile import ARM_HALF, X86, LoweringProfile
 from graphs.lowering.rewriter import Rewriter
 
 Rule = Callable[[Rewriter, Node], None]
@@ -43,9 +43,11 @@ class Pass:
     rules: dict[str, tuple[Rule, ...]]
     since: tuple[int, int] = (1, 20)
     until: tuple[int, int] = (1, 99)
+    #: Instruction sets; None for all.
+    isas: frozenset[str] | None = None
 
     def holds_for(self, profile: LoweringProfile) -> bool:
-        return self.since <= profile.release <= self.until
+        return self.since <= profile.release <= self.until and (self.isas is None or profile.isa in self.isas)
 
     @cached_property
     def operators(self) -> frozenset[str]:
@@ -99,7 +101,9 @@ LEVEL_2_BEFORE_SPLITS: tuple[Pass, ...] = (
     Pass("gemm activation", _rules(matmul_fusions.fuse_gemm_activation, "Gemm")),
     Pass("integer product", _rules(integer_products.fuse_integer_product, "Mul")),
     Pass("dynamic product", _rules(integer_products.fuse_dynamic_product, "com.microsoft.MatMulIntegerToFloat")),
+    Pass("conv hard swish", _rules(conv_fusions.fuse_hard_swish, "Conv"), isas=X86),
     Pass("conv activation", _rules(conv_fusions.fuse_activation, "Conv")),
+    Pass("conv activation, half precision too", _rules(conv_fusions.fuse_half_activation, "Conv"), isas=ARM_HALF),
     Pass("gelu", _rules(activations.fuse_gelu, "Div", "Mul")),
     Pass("layer norm", _rules(norm_fusions.fuse_layer_norm, "ReduceMean")),
     Pass("rms norm", _rules(norm_fusions.fuse_rms_norm, "Pow")),
@@ -123,5 +127,10 @@ LEVEL_2_AFTER_SPLITS: tuple[Pass, ...] = (
 
 LEVEL_3: tuple[Pass, ...] = (
     Pass("conv residual", _rules(conv_fusions.fuse_residual, "Conv")),
+    Pass(
+        "conv residual, half precision too",
+        _rules(conv_fusions.fuse_half_residual, "Conv", "com.microsoft.NhwcFusedConv"),
+        isas=ARM_HALF,
+    ),
     Pass("cast pairs", _rules(eliminations.eliminate_cast_pair, "Cast")),
 )

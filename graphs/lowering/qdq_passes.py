@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphs.lowering import qdq_constants, qdq_fusions, qdq_pairs, qdq_propagation
-from graphs.lowering.profile import LoweringProfile
+from graphs.lowering.profile import ARM, X86, LoweringProfile
 from graphs.lowering.rewriter import Rewriter
 
 
@@ -29,9 +29,6 @@ class QuantisedPass:
         return self.since <= profile.release <= self.until and (self.isas is None or profile.isa in self.isas)
 
 
-_X86 = frozenset({"avx2", "avx512", "x86_64"})
-_ARM = frozenset({"neon", "aarch64"})
-
 #: Once, before all else.
 AT_FIRST = (QuantisedPass("a DQ per reader", qdq_pairs.separate_dequantisers),)
 
@@ -47,9 +44,9 @@ LEVEL_1_AFTER_RULES = (
 
 #: In every round of level 2, around its rules.
 LEVEL_2_BEFORE_RULES = (
-    QuantisedPass("signed to unsigned", qdq_constants.activations_to_unsigned, isas=_X86),
-    QuantisedPass("quantised operators", qdq_fusions.fuse_quantised, isas=_X86),
-    QuantisedPass("quantised operators, signed too", qdq_fusions.fuse_quantised_signed, isas=_ARM),
+    QuantisedPass("signed to unsigned", qdq_constants.activations_to_unsigned, isas=X86),
+    QuantisedPass("quantised operators", qdq_fusions.fuse_quantised, isas=X86),
+    QuantisedPass("quantised operators, signed too", qdq_fusions.fuse_quantised_signed, isas=ARM),
 )
 LEVEL_2_AT_LAST = (QuantisedPass("empty pairs", qdq_pairs.drop_empty_pairs),)
 

@@ -52,3 +52,12 @@ def test_lookup(kind, opset, inputs, outputs, expected) -> None:
 def test_newer_releases_use_the_newest_table_that_is_known() -> None:
     assert kernel_types(replace(PROFILE, version="9.9")) is not None
     assert kernel_types(replace(PROFILE, provider="SomeExecutionProvider")) is None
+
+
+def test_processors_with_half_precision_have_more_kernels() -> None:
+    half = ("float16", "float16")
+    found = {isa: kernel_types(replace(PROFILE, isa=isa)) for isa in ("avx512", "neon", "neon_fp16")}
+    assert {isa for isa, table in found.items() if table is not None and table.has("Conv", 17, half, half[:1])} == {
+        "neon_fp16"
+    }
+    assert all(t is not None and t.has("Conv", 17, ("float32",) * 2, ("float32",)) for t in found.values())
