@@ -38,9 +38,9 @@ def read_onnx(data: bytes, name: str = "") -> Graph:
     """
     model = _parse(data)
     if model.functions:
-        from onnx.inliner import inline_local_functions
+        from graphs.onnx_functions import inlined
 
-        model = inline_local_functions(model)
+        model = inlined(model)
     opset = {o.domain if o.domain != "ai.onnx" else "": o.version for o in model.opset_import}
     opset.setdefault("", 21)
     graph = Graph(name or model.graph.name, opset)
@@ -197,7 +197,8 @@ def _rare_attribute(proto: AttributeProto) -> Attribute:
     if kind == AttributeProto.TENSOR:
         value = _value(proto.t, prod(proto.t.dims))
         if value is None:
-            raise MissingValue(proto.name, f"the data of the tensor in attribute {proto.name!r} is not in the file")
+            name = str(proto.name)  # bytes where it is not UTF-8
+            raise MissingValue(name, f"the data of the tensor in attribute {name!r} is not in the file")
         return value
     if kind == AttributeProto.GRAPH:
         return read_body(proto.g)
