@@ -60,7 +60,7 @@ def create_app(settings: Settings, *, dedicated: bool = False) -> FastAPI:
         description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan,
         dependencies=[Depends(authenticate), Depends(limit_rate)],
     )  # fmt: skip
-    problems.install(app)
+    problems.install(app, ROUTERS)
     install_openapi(app)
     for router in ROUTERS:
         app.include_router(router)

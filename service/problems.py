@@ -7,13 +7,16 @@ its trace and answered with 500 and nothing of its text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from archgauge_client.wire import PROBLEM_TYPE_PREFIX, FieldError, Problem
 from graphs.errors import (
@@ -161,14 +164,22 @@ def problem_response(error: BaseException, instance: str | None = None) -> Respo
     return Response(problem.model_dump_json(exclude_none=True), problem.status, headers, MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Answer with problem documents whatever an endpoint raises."""
+def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Answer with problem documents whatever an endpoint of the ``routers`` raises."""
 
     def handler(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            error.headers = {"Allow": ", ".join(_methods(routers, request.scope))}
         return problem_response(error, request.url.path)
 
     for cls in (*TABLE, HTTPException, RequestValidationError):
         app.add_exception_handler(cls, handler)
+
+
+def _methods(routers: Sequence[APIRouter], scope: Scope) -> list[str]:
+    """Which methods the path of a request takes: of endpoints with the same path, Starlette names the first one's."""
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    return sorted({m for route in routes if route.matches(scope)[0] is not Match.NONE for m in route.methods})
 
 
 def _explain(error: HTTPException, instance: str | None) -> str:

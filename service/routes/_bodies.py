@@ -39,7 +39,7 @@ async def read_model(request: Request, model: type[_Model], limit_s: float, *, e
     """
     data = await read_json(request, limit_s)
     try:
-        return model.model_validate_json(data or b"{}" if empty else data)
+        return model.model_validate_json(data or b"{}" if empty else data, strict=True)
     except ValidationError as error:
         raise invalid(error) from None
 

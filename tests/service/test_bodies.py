@@ -112,3 +112,10 @@ def test_a_flood_of_mistakes_costs_little(http: httpx.Client, check_problem: Che
     rows = {"choices": [[-1] * 100_000]}
     problem = check_problem(http.post("/v1/search-spaces/fbnet/predictions", json=rows), 422, "invalid-request")
     assert len(problem["errors"]) == 1
+
+
+@pytest.mark.parametrize("change", [{"store": "yes"}, {"batch_size": "2"}, {"batch_size": True}, {"confidence": "0.9"}])
+def test_values_of_another_type_are_refused(http: httpx.Client, check_problem: Check, change: dict[str, Any]) -> None:
+    response = http.post("/v1/predictions", json={**examples.REQUESTS["graph"]["value"], **change})
+    problem = check_problem(response, 422, "invalid-request")
+    assert [error["location"] for error in problem["errors"]] == list(change)

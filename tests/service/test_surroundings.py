@@ -32,6 +32,7 @@ def test_paths_and_methods_that_are_not_there(http: httpx.Client, check_problem:
     response = http.put("/v1/targets")
     check_problem(response, 405, "method-not-allowed")
     assert response.headers["allow"] == "GET"
+    assert http.put("/v1/predictors").headers["allow"] == "GET, POST"
 
 
 @pytest.mark.parametrize(
