@@ -65,6 +65,11 @@ class Inbox:
         if self._deadline is not None:
             self._deadline.cancel()
 
+    @property
+    def complete(self) -> bool:
+        """Whether the body has arrived to its end; what is left of it can be taken without waiting."""
+        return self._complete
+
     async def take(self) -> list[Item]:
         """The next window, as soon as there is anything; empty at the end of the body.
 

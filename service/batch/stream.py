@@ -82,7 +82,7 @@ class BatchStream(Response):
         taking = asyncio.ensure_future(inbox.take())
         try:
             while not taking.done():
-                if self._service.stopping.asked:
+                if self._service.stopping.asked and not inbox.complete:
                     raise Stopping("the process is about to end; send the rest of the batch again")
                 await asyncio.wait([taking], timeout=_LOOK_S)
             return taking.result()

@@ -180,23 +180,35 @@ def test_several_processes_share_a_port_and_a_store(tmp_path: Path, fill: Fill) 
     assert child.returncode in (0, -signal.SIGTERM)
 
 
-def test_a_stream_ends_when_the_process_is_asked_to(tmp_path: Path, fill: Fill) -> None:
-    """What was asked is answered, the last line says why there is no more, and the process is soon gone."""
+def test_streams_end_when_the_process_is_asked_to(tmp_path: Path, fill: Fill) -> None:
+    """What was asked is answered. In a stream without end the last line says why there is no more, in a batch that has
+    arrived nothing is missing, and the process is soon gone.
+    """
     fill(tmp_path)
     line = json.dumps(REQUEST).encode() + b"\n"
     with process(tmp_path, workers=1) as (child, base):
         host, port = base.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port)), timeout=20) as connection:
-            head = f"POST /v1/predictions/batch HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n"
-            connection.sendall(head.encode() + f"{len(line):x}\r\n".encode() + line + b"\r\n")
-            received = b""
-            while b'"predictions"' not in received:
-                received += connection.recv(65536)
+        head = f"POST /v1/predictions/batch HTTP/1.1\r\nHost: {host}\r\n".encode()
+        endless, whole = (socket.create_connection((host, int(port)), timeout=20) for _ in range(2))
+        with endless, whole:
+            endless.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(line), line))
+            whole.sendall(head + b"Content-Length: %d\r\n\r\n%s" % (200 * len(line), 200 * line))
+            begun = [received_until(connection, b'"predictions"') for connection in (endless, whole)]
             child.send_signal(signal.SIGTERM)
-            while data := connection.recv(65536):
-                received += data
-        assert b"urn:archgauge:problem:stopping" in received and received.endswith(b"0\r\n\r\n")
+            of_endless, of_whole = (
+                some + received_until(connection, b"0\r\n\r\n")
+                for some, connection in zip(begun, (endless, whole), strict=True)
+            )
+        assert b"urn:archgauge:problem:stopping" in of_endless
+        assert of_whole.count(b'"predictions"') == 200 and b"urn:archgauge:problem" not in of_whole
         assert child.wait(20) in (0, -signal.SIGTERM)
+
+
+def received_until(connection: socket.socket, end: bytes) -> bytes:
+    received = b""
+    while end not in received and (data := connection.recv(65536)):
+        received += data
+    return received
 
 
 def test_the_data_directory_can_be_moved(tmp_path: Path, fill: Fill) -> None:
