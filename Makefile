@@ -17,7 +17,7 @@ help:
 	@echo "make setup   create $(VENV) with everything (the other targets do it by themselves)"
 	@echo "make demo    profile this CPU, predict nine real networks over HTTP, measure them, compare (4 minutes)"
 	@echo "make test    all tests, linters and type checks included"
-	@echo "make bench   how long predicting takes, and where the time goes"
+	@echo "make bench   how long predicting takes and where the time goes; what happens when parts are killed (45 minutes)"
 	@echo "make accuracy  how right predictions are: splits, regressors, real models (an hour and a half, leave the machine alone)"
 	@echo "make lint    ruff, mypy and the import rules alone"
 
@@ -45,6 +45,9 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks.serving
 	@$(BIN)/python -m benchmarks.inserting
 	@$(BIN)/python -m benchmarks.search_spaces
+	@$(BIN)/python -m benchmarks.robustness schema
+	@$(BIN)/python -m benchmarks.robustness mutated
+	@$(BIN)/python -m benchmarks.robustness soak
 	@$(BIN)/python -m benchmarks.agents kill --kills 40
 	@$(BIN)/python -m benchmarks.agents crowd --agents 200 --seconds 30
 	@rm -rf build/gpu-rehearsal && $(BIN)/python -m benchmarks.gpu build/gpu-rehearsal --minutes 3 --models 3 --rehearse

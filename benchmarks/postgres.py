@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 import warnings
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 _STOP_LIMIT_S = 60.0
+_ATTEMPTS = 5
 
 
 class PostgresServer:
@@ -60,7 +62,14 @@ class PostgresServer:
         """Again, after it was killed, even if nobody has buried it yet: its number is not that of a living one."""
         for name in ("postmaster.pid", ".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
             (self.folder / "data" / name).unlink(missing_ok=True)
-        self._server.ensure_postgres_running()
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                self._server.ensure_postgres_running()
+                return
+            except subprocess.SubprocessError:  # what it started has not noticed its death yet; or recovery takes long
+                if not left:
+                    raise
+                time.sleep(1.0)
 
     def close(self) -> None:
         self._server.cleanup()

@@ -59,7 +59,9 @@ def read_matrix(data: bytes, columns: Sequence[str]) -> NDArray[np.integer]:
                 + (f"missing: {', '.join(missing[:5])}" if missing else f"there are {table.num_columns}")
             )
         found = [_numbers(table.column(name), name) for name in columns]
-    except (pa.ArrowException, OSError) as error:
+    except InvalidRecord:
+        raise
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise InvalidRecord(f"not an Arrow stream: {error}") from error
     matrix = np.empty((table.num_rows, len(columns)), np.result_type(*found))
     for index, values in enumerate(found):

@@ -71,6 +71,8 @@ class DeviceFingerprint:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> DeviceFingerprint:
+        if not isinstance(data, Mapping):
+            raise InvalidRecord(f"not a device fingerprint: {data!r}")
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in data.items() if name in known}
         try:
