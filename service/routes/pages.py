@@ -20,9 +20,9 @@ from service.state import CurrentService, Service
 from service.ui import commands
 from service.ui.breakdowns import PER_PAGE, breakdown
 from service.ui.budgets import Budget
-from service.ui.charts import charts
+from service.ui.memory import course
 from service.ui.results import headline, rows
-from service.ui.rooflines import Roofs, roofs
+from service.ui.rooflines import Roofs, roofline, roofs
 from service.ui.spreadsheets import kernels_csv
 
 router = APIRouter(include_in_schema=False, route_class=Page)
@@ -56,7 +56,7 @@ def prediction(
         headline=headline(found, budget), shown=shown, breakdown=parts,
         listed=parts and kernels and min(kernels, parts.pages), per_page=PER_PAGE,
         rest=f"{urlencode({'target': shown.target})}&{budget.query}".removesuffix("&"),
-        roofs=_roofs(service, shown.prediction),
+        roofs=_roofs(service, shown.prediction), course=course(shown.prediction),
         curl=commands.curl(record.request, answer["name"], base_url(request), with_key=with_key),
         python=commands.python(record.request, answer["name"], base_url(request), with_key=with_key),
         body_limit=service.settings.max_body_bytes,
@@ -71,7 +71,9 @@ def prediction_charts(service: CurrentService, prediction_id: str, target: str) 
     found = shown and _roofs(service, shown)
     if shown is None or found is None:
         raise HTTPException(404)
-    return Response(orjson.dumps(charts(shown, found)), media_type="application/json")
+    moments = course(shown)
+    data = {"roofline": roofline(shown, found), "memory": moments and moments.to_json()}
+    return Response(orjson.dumps(data), media_type="application/json")
 
 
 def _roofs(service: Service, prediction: Mapping[str, Any]) -> Roofs | None:

@@ -7,18 +7,23 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from graphs.search_spaces import READY, ready_space
 from service.routes._page import Page, page
 from service.routes.targets import describe_all
 from service.state import CurrentService
 
 router = APIRouter(include_in_schema=False, route_class=Page)
 
+#: Spaces that were sent, of which the newest are shown.
+_SENT = 100
+
 
 @router.get("/search-spaces")
 def search_spaces(request: Request, service: CurrentService) -> Response:
     """Ready spaces, and those that were sent."""
     targets = describe_all(service.engine.catalogue.snapshot())
-    return page(request, "search_spaces.html", "spaces", targets=targets)
+    ready, sent = [ready_space(name) for name in READY], service.engine.library.newest(_SENT)
+    return page(request, "search_spaces.html", "spaces", targets=targets, ready=ready, sent=sent)
 
 
 @router.get("/search-spaces/{space}")

@@ -2,12 +2,12 @@
 import { axis, colour, COLOURS, digits, draw, plain } from "./charts.js";
 
 const place = document.getElementById("scatter");
+const shown = JSON.parse(place?.dataset.points ?? "[]").filter((p) => p.x !== null && p.y !== null);
 
 if (place) draw("scatter", () => {
-  const points = JSON.parse(place.dataset.points).filter((p) => p.x !== null && p.y !== null);
-  const targets = [...new Set(points.map((p) => p.target))];
+  const targets = [...new Set(shown.map((p) => p.target))];
   const data = targets.flatMap((target, index) => {
-    const mine = points.filter((p) => p.target === target);
+    const mine = shown.filter((p) => p.target === target);
     const shade = colour(index % COLOURS);
     const front = mine.filter((p) => p.front).sort((a, b) => a.x - b.x || a.y - b.y);
     return [line(front, shade), dots(mine, target, shade)];
@@ -28,6 +28,12 @@ function line(front, shade) {
   };
 }
 
+/** Names stand on the side on which there is room. */
+function besides({ x }) {
+  const share = x / Math.max(...shown.map((p) => p.x));
+  return `top ${share > 0.75 ? "left" : share < 0.25 ? "right" : "center"}`;
+}
+
 function dots(points, target, shade) {
   const known = points.every((p) => p.lower !== null && p.upper !== null);
   const interval = {
@@ -37,7 +43,7 @@ function dots(points, target, shade) {
   return {
     name: plain(target), mode: points.length > 40 ? "markers" : "markers+text", cliponaxis: false,
     x: points.map((p) => p.x), y: points.map((p) => p.y),
-    text: points.map((p) => plain(p.model)), textposition: "top center", textfont: { size: 11 },
+    text: points.map((p) => plain(p.model)), textposition: points.map(besides), textfont: { size: 11 },
     hovertemplate: points.map((p) => `${[
       plain(p.model), `${plain(place.dataset.x)}: ${digits(p.x)}`, `${plain(place.dataset.y)}: ${digits(p.y)}`,
       ...(p.front ? ["on the front"] : []),

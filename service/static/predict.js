@@ -191,3 +191,9 @@ function askFor(name) {
   document.getElementById("dims").append(row);
   return input;
 }
+
+// What shows predictions draws charts: their library may come while the form is filled in.
+addEventListener("load", () => {
+  const href = new URL("plotly.min.js", import.meta.url);
+  document.head.append(made("link", "", { rel: "prefetch", as: "script", href }));
+});

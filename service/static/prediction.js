@@ -4,35 +4,36 @@ import { axis, colour, COLOURS, digits, draw, operator, plain, style } from "./c
 
 const place = document.getElementById("charts");
 
-if (place) {
+let answer;
+/** What the charts draw, asked for when it is wanted first. */
+function load() {
   const query = new URLSearchParams({ target: place.dataset.target });
-  let answer; // asked for when the first chart is about to be seen
-  const load = () => (answer ??= ask(`/predictions/${encodeURIComponent(place.dataset.prediction)}/charts?${query}`));
-  draw("memory", ({ memory }) => course(memory), load);
-  draw("roofline", ({ roofline }) => underRoofs(roofline), load);
+  return (answer ??= ask(`/predictions/${encodeURIComponent(place.dataset.prediction)}/charts?${query}`));
 }
 
-/** Bytes alive over predicted time: constants below, activations above them. */
-function course({ ms, mb, kinds, nodes, end_ms: end, constants_mb: constants, peak_mb: peak }) {
-  const level = { mode: "lines", hoverinfo: "skip", x: [0, end] };
-  const data = [
-    {
-      ...level, y: [constants, constants], name: "constants", line: { width: 0 }, fill: "tozeroy",
-      fillcolor: mixed(style("plot-7"), 0.35),
-    },
-    {
-      x: [...ms, end], y: [...mb, mb.at(-1) ?? constants], mode: "lines", name: "constants and activations",
-      text: [...kinds.map((kind, i) => `${plain(operator(kind))}<br>${plain(nodes[i])}`), "end"], fill: "tonexty",
-      line: { shape: "hv", width: 1.5, color: colour(0) }, fillcolor: mixed(colour(0), 0.2),
-      hovertemplate: "%{y:.3~f} MB at %{x:.3~f} ms<br>%{text}<extra></extra>",
-    },
-  ];
-  if (peak !== null) data.push({
-    ...level, y: [peak, peak], name: `peak ${digits(peak)} MB`,
-    line: { width: 1.2, dash: "dot", color: style("quiet") },
+if (place) draw("roofline", ({ roofline }) => underRoofs(roofline), load);
+
+const drawing = document.getElementById("memory");
+
+if (drawing) {
+  const moment = document.getElementById("moment"), line = drawing.querySelector(".pointed");
+  const before = moment.textContent;
+  drawing.addEventListener("pointermove", async (event) => {
+    const { left, width } = drawing.getBoundingClientRect();
+    const share = Math.min(Math.max((event.clientX - left) / width, 0), 1);
+    const { memory } = await load();
+    const at = share * memory.end_ms;
+    const step = Math.max(memory.ms.findLastIndex((begin) => begin <= at), 0);
+    line.setAttribute("x1", 1000 * share);
+    line.setAttribute("x2", 1000 * share);
+    line.classList.add("on");
+    moment.textContent =
+      `${digits(memory.mb[step])} MB at ${digits(at)} ms: ${operator(memory.kinds[step])}, ${memory.nodes[step]}`;
   });
-  const zero = { rangemode: "tozero" };
-  return { data, layout: { xaxis: axis("Time in the run, ms", zero), yaxis: axis("Memory, MB", zero) } };
+  drawing.addEventListener("pointerleave", () => {
+    line.classList.remove("on");
+    moment.textContent = before;
+  });
 }
 
 /** Arithmetic rate over intensity, both logarithmic; kinds that take the most time have colours. */
@@ -71,7 +72,8 @@ function roofs({ kinds, gflops, memory_gbs: memory, caches_gbs: caches }) {
   const dots = kinds.flatMap((kind) => kind.dots);
   const lowest = Math.min(0.1, ...dots.map((dot) => dot.intensity)) / 2;
   const highest = Math.max(100, ...dots.map((dot) => dot.intensity)) * 2;
-  const top = Math.max(...Object.values(gflops), ...dots.map((dot) => dot.gflops));
+  const rates = Object.values(gflops);
+  const top = Math.max(...(rates.length ? rates : dots.map((dot) => dot.gflops)));
   const line = (name, dash, ...ends) => ({
     name, mode: "lines", hoverinfo: "skip", x: ends.map(([x]) => x), y: ends.map(([, y]) => y),
     line: { color: style("quiet"), width: 1.3, dash },
@@ -86,9 +88,4 @@ function roofs({ kinds, gflops, memory_gbs: memory, caches_gbs: caches }) {
   return [
     slope(memory, "memory", "solid"), slope(caches, "caches", "dot"), ...Object.entries(gflops).map(flat),
   ];
-}
-
-function mixed(hex, opacity) {
-  const [r, g, b] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-  return `rgba(${r},${g},${b},${opacity})`;
 }

@@ -22,6 +22,9 @@ _STATIC = Path(__file__).parent.parent / "static"
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 _FOREVER, _HOUR = "public, max-age=31536000, immutable", "public, max-age=3600"
 _PLOTLY = "plotly.min.js"
+#: Put before plotly.js: V8 then compiles it beside the page, which otherwise stands still for half as long again
+#: (https://v8.dev/blog/explicit-compile-hints).
+_COMPILE_HINT = b"//# allFunctionsCalledOnLoad\n"
 
 _compressing = threading.Lock()
 
@@ -39,7 +42,7 @@ def response(version: str, name: str, accept_encoding: str) -> Response:
     headers = {"Vary": "Accept-Encoding", "Cache-Control": _FOREVER if version == _version() else _HOUR}
     media_type = _TYPES[path.suffix]
     if "gzip" not in accept_encoding:
-        return Response(path.read_bytes(), headers=headers, media_type=media_type)
+        return Response(_content(path), headers=headers, media_type=media_type)
     with _compressing:  # once, however many ask at the same time
         content = _compressed(path)
     return Response(content, headers={**headers, "Content-Encoding": "gzip"}, media_type=media_type)
@@ -66,7 +69,7 @@ def _files() -> dict[str, Path]:
 @cache
 def _version() -> str:
     """Twelve hex digits over our files and plotly's version."""
-    digest = hashlib.sha256(version("plotly").encode())
+    digest = hashlib.sha256(version("plotly").encode() + _COMPILE_HINT)
     for name, path in sorted(_files().items()):
         if name != _PLOTLY:
             digest.update(name.encode() + b"\0" + path.read_bytes())
@@ -75,4 +78,8 @@ def _version() -> str:
 
 @cache
 def _compressed(path: Path) -> bytes:
-    return gzip.compress(path.read_bytes(), 6, mtime=0)
+    return gzip.compress(_content(path), 6, mtime=0)
+
+
+def _content(path: Path) -> bytes:
+    return _COMPILE_HINT + path.read_bytes() if path.name == _PLOTLY else path.read_bytes()

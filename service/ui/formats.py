@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,12 +63,21 @@ def percent(share: float | None, decimals: int = 1) -> str:
 
 def signed_percent(share: float | None) -> str:
     """A signed deviation, in percent."""
-    return DASH if share is None else f"{100 * share:+.1f} %".replace("-", "−")
+    if share is None:
+        return DASH
+    percents = round(100 * share, 1)
+    return f"{percents:+.1f} %".replace("-", "−") if percents else "0.0 %"
 
 
 def thousands(value: int | None) -> str:
     """A whole number with separators."""
     return DASH if value is None else f"{value:,}"
+
+
+def names(nodes: Sequence[str], longest: int = 100) -> str:
+    """Names of a kernel's nodes, cut where there are many or long ones."""
+    text = ", ".join(nodes[:3])
+    return text[:longest] + (" …" if len(nodes) > 3 or len(text) > longest else "")
 
 
 def operator(kind: str) -> str:
@@ -115,6 +124,7 @@ def duration(seconds: float | None) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
-        digits, exact, ms, mj, mb, count, percent, signed_percent, thousands, operator, domain, moment, age, duration,
+        digits, exact, ms, mj, mb, count, percent, signed_percent, thousands, names, operator, domain, moment, age,
+        duration,
     )
 }  # fmt: skip

@@ -91,7 +91,8 @@ def headline(found: list[Row], budget: Budget) -> str:
         over = [f"{v.label} is {percent(v.excess, 0)} over" for v in found[0].verdicts if v.excess is not None]
         return _SENTENCES[found[0].outcome or "unknown"] + (f" The {' and the '.join(over)}." if over else "")
     met = sum(row.outcome in ("meets", "likely") for row in found)
-    return f"It meets the budget, surely or probably, on {met} of {len(found)} targets."
+    sure = all(row.outcome in ("meets", "misses") for row in found)
+    return f"It {'' if sure else 'surely or probably '}meets the budget on {met or 'none'} of {len(found)} targets."
 
 
 def _scale(predictions: Sequence[Mapping[str, Any]], limit: float | None) -> Callable[[float], float]:

@@ -1,4 +1,8 @@
-"""The roofs over the kernels of a prediction: which peak rates of the device were measured, and for what."""
+"""The kernels of a prediction under the roofs of the device: its peak rates, as far as they were measured.
+
+Kernels of the same kind and size are one dot, and numbers are rounded to what can be seen: the chart has to be small
+enough for thousands of kernels.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from predictors.details import precision_name
+from service.ui.formats import names
 
+#: Dots at most; those that take the least time are left out.
+_DOTS = 1000
 #: Kernels of a precision whose peak nobody measured are spoken of if they take this share of the time.
 _NOTEWORTHY = 0.01
 
@@ -69,3 +76,52 @@ def roofs(prediction: Mapping[str, Any], peaks: Mapping[str, Any] | None) -> Roo
 def _rate(value: Any) -> float | None:
     """A rate as an agent or an imported table reports it; None for what is none."""
     return float(value) if isinstance(value, int | float) and 0.0 < value < float("inf") else None
+
+
+@dataclass(slots=True)
+class _Dot:
+    """Kernels that are alike, by the first of them."""
+
+    kernel: Mapping[str, Any]
+    count: int = 0
+    ms: float = 0.0
+
+    @property
+    def flops(self) -> int:
+        return int(self.kernel["flops"])
+
+    def to_json(self, total_ms: float) -> dict[str, Any]:
+        return {
+            "intensity": _rounded(self.flops / self.kernel["bytes"]),
+            "gflops": _rounded(self.flops * self.count / self.ms / 1e6),
+            "share": _rounded(self.ms / total_ms), "ms": _rounded(self.ms / self.count), "count": self.count,
+            "precision": self.kernel.get("precision"), "source": self.kernel["source"],
+            "nodes": names(self.kernel["nodes"]),
+        }  # fmt: skip
+
+
+def roofline(prediction: Mapping[str, Any], roofs: Roofs) -> dict[str, Any]:
+    """Dots by kernel kind, the kinds that take the most time first, and the roofs, in GFLOP/s and GB/s, of an entry of
+    ``predictions`` that was made with its kernels.
+    """
+    dots: dict[tuple[Any, ...], _Dot] = {}
+    for kernel in prediction["kernels"]:
+        if kernel.get("flops") and kernel.get("bytes") and kernel["latency_ms"]:
+            alike = tuple(kernel.get(name) for name in ("kind", "flops", "bytes", "precision", "source"))
+            dot = dots.setdefault(alike, _Dot(kernel))
+            dot.count += 1
+            dot.ms += kernel["latency_ms"]
+    total_ms = prediction["latency_ms"]["value"] or 1.0
+    kinds: dict[str, list[_Dot]] = {}
+    for dot in sorted(dots.values(), key=lambda dot: -dot.ms)[:_DOTS]:
+        kinds.setdefault(dot.kernel["kind"], []).append(dot)
+    order = sorted(kinds, key=lambda kind: -sum(dot.ms for dot in kinds[kind]))
+    return {
+        "kinds": [{"kind": kind, "dots": [dot.to_json(total_ms) for dot in kinds[kind]]} for kind in order],
+        "gflops": {precision: _rounded(rate / 1e9) for precision, rate in roofs.flops_per_s.items()},
+        "memory_gbs": _rounded(roofs.bytes_per_s / 1e9), "caches_gbs": _rounded(roofs.cache_bytes_per_s / 1e9),
+    }  # fmt: skip
+
+
+def _rounded(value: float, significant: int = 4) -> float:
+    return float(f"{value:.{significant}g}")

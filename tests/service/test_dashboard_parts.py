@@ -16,10 +16,10 @@ from service.errors import InvalidRequest
 from service.ui import commands, formats
 from service.ui.breakdowns import breakdown
 from service.ui.budgets import Budget, worst
-from service.ui.charts import charts
 from service.ui.comparisons import Model, compare, pareto
+from service.ui.memory import course
 from service.ui.results import headline, rows
-from service.ui.rooflines import roofs
+from service.ui.rooflines import roofline, roofs
 from service.ui.spreadsheets import kernels_csv, summary_csv
 from service.ui.target_reports import families
 
@@ -75,6 +75,11 @@ def test_the_headline_says_by_how_much() -> None:
     assert row.span.limit is not None and row.span.limit < row.span.lower
     assert headline([row], budget) == "It misses the budget. The latency is 25 % over."
     assert headline([row], Budget()) == ""
+    both = rows({"predictions": [prediction(5.0, 4.5), prediction(1.0, 0.9, 1.1)]}, budget, {})
+    assert headline(both, budget) == "It meets the budget on 1 of 2 targets."
+    assert headline(both[:1] * 2, budget) == "It meets the budget on none of 2 targets."
+    near = rows({"predictions": [prediction(5.0, 4.5), prediction(3.9, 3.8, 4.1)]}, budget, {})
+    assert headline(near, budget) == "It surely or probably meets the budget on 1 of 2 targets."
 
 
 def test_time_is_broken_down_by_kind_and_limit() -> None:
@@ -126,25 +131,38 @@ def test_kernels_that_are_alike_are_one_dot() -> None:
     shown = rooflined(kernels=[*kernels, kernel("Odd", None, **alike), kernel("Add", 2.0, flops=0, bytes=1)])
     found = roofs(shown, PEAKS)
     assert found is not None
-    roofline = charts(shown, found)["roofline"]
-    assert [(k["kind"], len(k["dots"])) for k in roofline["kinds"]] == [("a.Conv", 1), ("Add", 1)]
-    assert roofline["kinds"][0]["dots"][0] == {
+    drawn = roofline(shown, found)
+    assert [(k["kind"], len(k["dots"])) for k in drawn["kinds"]] == [("a.Conv", 1), ("Add", 1)]
+    assert drawn["kinds"][0]["dots"][0] == {
         "intensity": 50_000.0, "gflops": 1.0, "share": 0.8, "ms": 2.0, "count": 2, "precision": "fp32",
         "source": "table", "nodes": "a, b",
     }  # fmt: skip
-    assert roofline["gflops"] == {"fp32": 2.0} and roofline["memory_gbs"] == 0.1
+    assert drawn["gflops"] == {"fp32": 2.0} and drawn["memory_gbs"] == 0.1
 
 
 def test_the_course_of_memory_keeps_its_peak_however_long_it_is() -> None:
     kernels = [kernel(ms=0.001, live_bytes=1000 * (i % 7)) for i in range(20_000)]
     kernels[12_345]["live_bytes"], kernels[12_345]["nodes"] = 1_000_000, ["high"]
-    shown = rooflined(kernels=kernels)
-    found = roofs(shown, PEAKS)
-    assert found is not None
-    memory = charts(shown, found)["memory"]
-    assert len(memory["ms"]) <= 1500 and memory["ms"] == sorted(memory["ms"]) and memory["end_ms"] == pytest.approx(20)
-    assert memory["constants_mb"] == 1.0 and max(memory["mb"]) == memory["peak_mb"] == 2.0
+    found = course(rooflined(kernels=kernels))
+    assert found is not None and len(found.steps) <= 600 and len(found.edge) < 10_000
+    assert (found.highest.mb, found.highest.kernel["nodes"], found.constants_mb) == (2.0, ["high"], 1.0)
+    memory = found.to_json()
+    assert memory["ms"] == sorted(memory["ms"]) and memory["end_ms"] == pytest.approx(20)
     assert memory["nodes"][memory["mb"].index(2.0)] == "high"
+
+
+@pytest.mark.parametrize(
+    ("live", "scale"),
+    [(9_800_000, [12.5, 10, 7.5, 5, 2.5, 0]), (4_000_000, [5, 4, 3, 2, 1, 0]), (0, [1.0, 0.8, 0.6, 0.4, 0.2, 0.0]),
+     (98_900_000, [100, 80, 60, 40, 20, 0])],
+)  # fmt: skip
+def test_memory_has_a_round_scale(live: int, scale: list[float]) -> None:
+    kernels = [kernel(ms=3.0, live_bytes=live), kernel(ms=1.0, live_bytes=0)]
+    found = course({**rooflined(kernels=kernels), "peak_memory_bytes": 1_000_000 + live})
+    assert found is not None and found.scale == pytest.approx(scale) and found.peak_mb == pytest.approx(1 + live / 1e6)
+    top, low = (round(1000 * (1 - mb / scale[0]), 1) for mb in (1 + live / 1e6, 1.0))
+    assert found.edge == f"M0 {top:g}H750V{low:g}H1000"
+    assert course(rooflined(kernels=[kernel(ms=None)])) is None and course(prediction()) is None
 
 
 def test_fronts_are_those_that_nothing_dominates() -> None:
@@ -175,6 +193,7 @@ def test_numbers_have_three_digits(value: float | None, text: str) -> None:
 def test_units_and_ages() -> None:
     assert formats.count(708e6, "FLOPs") == "708 MFLOPs" and formats.count(12) == "12" and formats.count(1.5) == "1.50"
     assert formats.mb(8_890_976) == "8.89 MB" and formats.signed_percent(-0.011) == "−1.1 %"
+    assert formats.signed_percent(-0.0004) == "0.0 %"
     assert (formats.operator("com.microsoft.nchwc.Conv"), formats.domain("com.microsoft.nchwc.Conv")) == (
         "Conv",
         "nchwc",

@@ -48,11 +48,16 @@ def test_an_example_on_two_targets_against_a_budget(page: Page) -> None:
     for row in costs.locator("tbody tr").all():
         assert "meets the budget" in row.inner_text() and "misses the budget" in row.inner_text()
         assert re.search(r"[\d,.]+ ms", row.inner_text()) and "regressor" in row.inner_text()
-    assert "0 of 2 targets" in page.inner_text("main")
+    assert "meets the budget on none of 2 targets" in page.inner_text("main")
     assert page.get_by_role("region", name="Slowest kernels").locator("tbody tr").count() == 20
-    for chart in ("#roofline", "#memory"):
-        page.locator(chart).scroll_into_view_if_needed()  # charts are drawn when they are seen
-        expect(page.locator(f"{chart} .scatterlayer .trace").first).to_be_visible()
+    page.locator("#roofline").scroll_into_view_if_needed()  # it is drawn when it is seen
+    expect(page.locator("#roofline .scatterlayer .trace").first).to_be_visible()
+    moment, most = page.locator("#moment"), page.inner_text("#moment")
+    assert re.search(r"Most at [\d.]+ ms: [\d.]+ MB in \w+", most)
+    page.locator("#memory").hover(position={"x": 1, "y": 50})
+    expect(moment).to_contain_text("MB at 0")
+    page.mouse.move(0, 0)
+    expect(moment).to_have_text(most)
 
 
 def test_a_page_can_be_shared_and_downloaded(page: Page, open_page: Callable[..., Page], dashboard: str) -> None:
