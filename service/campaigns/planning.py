@@ -134,8 +134,9 @@ def metering_seconds(facts: Mapping[str, Any]) -> float | None:
     """What a window of energy takes on a device, by the facts that its agent tells; None where nothing is metered."""
     meter = facts.get("meter")
     seconds = meter.get("seconds") if isinstance(meter, Mapping) else None
-    usable = isinstance(seconds, int | float) and 0 < seconds <= _METERING_SECONDS
-    return float(seconds) if usable else None
+    if not isinstance(seconds, int | float) or not 0 < seconds <= _METERING_SECONDS:
+        return None
+    return float(seconds)
 
 
 def task_of(items: Sequence[Mapping[str, Any]], protocol: int) -> dict[str, Any]:
