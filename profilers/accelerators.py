@@ -20,7 +20,7 @@ def with_accelerator(device: DeviceFingerprint, provider: str, options: Mapping[
     from profilers.nvml import Device, visible_gpu
 
     try:
-        with Device(options.get("nvml_device", "") or visible_gpu(int(options.get("device_id", "0")))) as opened:
+        with Device(visible_gpu(int(options.get("device_id", "0")))) as opened:
             gpu = opened.gpu()
             seen = {
                 "gpu_driver": gpu.driver, "gpu_cuda": f"{gpu.cuda // 1000}.{gpu.cuda % 1000 // 10}" if gpu.cuda else "",

@@ -52,7 +52,7 @@ def joules() -> float:
 
 def simulate(ort: Any) -> dict[str, Any]:
     """Names that replace those of the module ``ort``, which is the real library."""
-    known, real_value, providers_there = _kinds(), ort.OrtValue, ort.get_available_providers()
+    real_value, there = ort.OrtValue, ort.get_available_providers()
 
     class OrtValue(real_value):  # type: ignore[misc,valid-type]
         @classmethod
@@ -63,7 +63,17 @@ def simulate(ort: Any) -> dict[str, Any]:
         def bind_output(self, name: str, device_type: str = "cpu", device_id: int = 0, *rest: Any, **more: Any) -> None:
             super().bind_output(name, "cpu", 0, *rest, **more)
 
-    class InferenceSession(ort.InferenceSession):  # type: ignore[misc,name-defined]
+    return {
+        "InferenceSession": _session(ort.InferenceSession, IOBinding), "OrtValue": OrtValue, "IOBinding": IOBinding,
+        "get_available_providers": lambda: [CUDA, *there],
+    }  # fmt: skip
+
+
+def _session(real: Any, binding: Any) -> Any:
+    """The class of sessions, from the real one."""
+    known = _kinds()
+
+    class InferenceSession(real):  # type: ignore[misc]
         def __init__(self, source: Any, options: Any = None, providers: Any = None, **more: Any) -> None:
             named = dict((p, {}) if isinstance(p, str) else p for p in providers or ())
             self.simulated = CUDA in named
@@ -73,7 +83,6 @@ def simulate(ort: Any) -> dict[str, Any]:
                     raise ValueError(f"Unknown provider option: {sorted(strange)}")
                 more["disabled_optimizers"] = _NOT_ON_DEVICES
                 providers = ["CPUExecutionProvider"]
-            self.profiling = options is not None and options.enable_profiling
             super().__init__(source, options, providers=providers, **more)
             self.watts = WORK_W + ARITHMETIC_W * _arithmetic(source) if self.simulated else 0.0
 
@@ -81,18 +90,13 @@ def simulate(ort: Any) -> dict[str, Any]:
             return [CUDA, "CPUExecutionProvider"] if self.simulated else super().get_providers()
 
         def io_binding(self) -> Any:
-            return IOBinding(self)
+            return binding(self)
 
         def run(self, *arguments: Any, **more: Any) -> Any:
-            begun = time.perf_counter()
-            result = super().run(*arguments, **more)
-            drawn.joules += self.watts * (time.perf_counter() - begun)
-            return result
+            return self._drawing(super().run, *arguments, **more)
 
         def run_with_iobinding(self, *arguments: Any, **more: Any) -> None:
-            begun = time.perf_counter()
-            super().run_with_iobinding(*arguments, **more)
-            drawn.joules += self.watts * (time.perf_counter() - begun)
+            self._drawing(super().run_with_iobinding, *arguments, **more)
 
         def end_profiling(self) -> str:
             file = str(super().end_profiling())
@@ -100,10 +104,13 @@ def simulate(ort: Any) -> dict[str, Any]:
                 rewrite_profile(Path(file), known)
             return file
 
-    return {
-        "InferenceSession": InferenceSession, "OrtValue": OrtValue, "IOBinding": IOBinding,
-        "get_available_providers": lambda: [CUDA, *providers_there],
-    }  # fmt: skip
+        def _drawing(self, work: Any, *arguments: Any, **more: Any) -> Any:
+            begun = time.perf_counter()
+            result = work(*arguments, **more)
+            drawn.joules += self.watts * (time.perf_counter() - begun)
+            return result
+
+    return InferenceSession
 
 
 def rewrite_profile(file: Path, on_device: frozenset[str]) -> None:

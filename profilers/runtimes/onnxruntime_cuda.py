@@ -75,6 +75,10 @@ class OnnxRuntimeCuda(OnnxRuntimeCpu):
         return int(self.options.get("device_id", "0"))
 
     def lowering_profile(self) -> LoweringProfile:
+        return self._lowering
+
+    @cached_property
+    def _lowering(self) -> LoweringProfile:
         version = ".".join(self.version.split(".")[:2])
         capability = self._device.gpu().capability if self._device is not None else ""
         return LoweringProfile(self.name, version, self.provider, capability or "cuda", 0)
@@ -120,7 +124,7 @@ class OnnxRuntimeCuda(OnnxRuntimeCpu):
     def _device(self) -> Device | None:
         """What tells clocks; None without NVML."""
         try:
-            return Device(self.options.get("nvml_device", "") or visible_gpu(self.device_id))
+            return Device(visible_gpu(self.device_id))
         except MeterUnavailable:
             return None
 
