@@ -53,6 +53,11 @@ class Part:
         """MiB that it holds, without its children."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 2**20
 
+    def processor_s(self) -> float:
+        """Seconds of processors that it took, without its children."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
 
 class ServerPart(Part):
     """``archgauge serve`` in one process, on a port that stays the same."""

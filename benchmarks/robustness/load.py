@@ -122,7 +122,7 @@ class Load:
             if [answer["index"] for answer in answers] != list(range(_BATCH)):
                 self.tally.wrong.append(f"{len(answers)} answers to {_BATCH} requests, the last: {answers[-1:]}")
             for index, answer in zip(indices, answers, strict=False):
-                if self.tally.status("line of a batch", answer.get("status", 200), str(answer)):
+                if self.tally.status("line of a batch", answer.get("status", 200), json.dumps(answer)):
                     self._compare(began, answer, index)
 
     def _price_rows(self, client: _Client, rng: random.Random) -> None:

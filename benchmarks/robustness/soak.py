@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -44,7 +44,9 @@ class Events:
     ended: float = 0.0
     #: Load of the machine (processes that want to run) before the first request: what others do.
     others: float = 0.0
-    seen: list[str] = field(default_factory=list)
+    #: Seconds of processors that clients took, and the replica that was not killed.
+    clients_s: float = 0.0
+    replica_s: float = 0.0
 
 
 def soak(data_dir: Path, duration_s: float) -> bool:
@@ -56,9 +58,12 @@ def soak(data_dir: Path, duration_s: float) -> bool:
         load.tally.promotions.append((float("-inf"), first))
         load.start()
         _set_pace(load, events)
+        before = time.process_time(), deployment.replicas[1].processor_s()
         _make_trouble(deployment, load, client, second, duration_s, events)
-        load.finish()
         events.ended = time.monotonic()
+        events.clients_s = time.process_time() - before[0]
+        events.replica_s = deployment.replicas[1].processor_s() - before[1]
+        load.finish()
         return _report(deployment, load, client, events)
     finally:
         deployment.close()
@@ -165,6 +170,8 @@ def _report(deployment: Deployment, load: Load, client: httpx.Client, events: Ev
         p50, p99 = (1e3 * times[int(share * len(times))] for share in (0.5, 0.99))
         counts = ", ".join(f"{status}: {count:,}" for status, count in sorted(counter.items()))
         rows.add_row(kind, counts + (f"; p50 {p50:.1f} ms, p99 {p99:.1f} ms" if tally.seconds[kind] else ""))
+    reasons = ", ".join(f"{reason}: {count:,}" for reason, count in tally.reasons.most_common())
+    rows.add_row("refused with 429 or 503, by reason", reasons)
     rows.add_row("wrong answers", f"{len(tally.wrong)} {tally.wrong[:3] or ''}")
     rows.add_row("other statuses than 429 and 503", f"{len(tally.refused)} {tally.refused[:3] or ''}")
     rows.add_row("answered by nobody", str(tally.nobody))
@@ -176,6 +183,8 @@ def _report(deployment: Deployment, load: Load, client: httpx.Client, events: Ev
     rows.add_row("acknowledged promotions kept", str(kept))
     rows.add_row("training job, its process killed", f"{job}, {events.job_killed}")
     rows.add_row("resident MiB of the replica that was not killed", _minutes(deployment, events, 1))
+    busy = ", ".join(f"{s / (events.ended - events.began):.2f}" for s in (events.clients_s, events.replica_s))
+    rows.add_row("processors busy with clients, with that replica", busy)
     rows.add_row("load of the machine before", f"{events.others:.1f}")
     stdout().print(rows)
     wrong = (tally.wrong, tally.refused, tally.nobody, tally.stale, lost, lost_keys, not kept, job != "succeeded")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ class Tally:
     seconds: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     #: Answers that differ from what their version says; acknowledged predictions that came back otherwise or not.
     wrong: list[str] = field(default_factory=list)
+    #: Refusals that are allowed, by what they say is the reason.
+    reasons: Counter[str] = field(default_factory=Counter)
     #: Statuses that nobody is meant to meet.
     refused: list[str] = field(default_factory=list)
     #: Connections that broke or were refused, after which another replica was asked; and requests that nobody answered.
@@ -37,11 +40,13 @@ class Tally:
     keys: list[str] = field(default_factory=list)
     promotions: list[tuple[float, str]] = field(default_factory=list)
 
-    def status(self, kind: str, status: int, about: str) -> bool:
+    def status(self, kind: str, status: int, answer: str) -> bool:
         """Count an answer; whether there is something in it to look at."""
         self.statuses[kind][status] += 1
-        if status >= 300 and status not in ALLOWED:
-            self.refused.append(f"{kind}: {status} {about[:300]}")
+        if status in ALLOWED:
+            self.reasons[str(json.loads(answer)["type"]).rpartition(":")[2]] += 1
+        elif status >= 300:
+            self.refused.append(f"{kind}: {status} {answer[:300]}")
         return status < 300
 
     def made_by(self, version: str, began: float) -> None:
