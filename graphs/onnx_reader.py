@@ -96,7 +96,7 @@ def _read_graph(proto: GraphProto, graph: Graph, nested: bool = False) -> None:
 
 def _check_names(graph: Graph) -> None:
     """protobuf hands out bytes where a text is not UTF-8; as names they would fail somewhere later."""
-    names: list[object] = [*graph.opset, *graph.inputs, *graph.outputs, *graph.parameters]
+    names: list[object] = [graph.name, *graph.opset, *graph.inputs, *graph.outputs, *graph.parameters]
     for node in graph.nodes:
         names += (node.op, node.domain, node.name, *node.inputs, *node.outputs, *node.attributes)
     for type_ in graph.types.values():

@@ -179,7 +179,7 @@ def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
 def _methods(routers: Sequence[APIRouter], scope: Scope) -> list[str]:
     """Which methods the path of a request takes: of endpoints with the same path, Starlette names the first one's."""
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
-    return sorted({m for route in routes if route.matches(scope)[0] is not Match.NONE for m in route.methods})
+    return sorted({m for route in routes if route.matches(scope)[0] is not Match.NONE for m in route.methods or ()})
 
 
 def _explain(error: HTTPException, instance: str | None) -> str:

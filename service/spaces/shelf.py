@@ -105,7 +105,9 @@ class Shelf:
             self._ready.move_to_end(key)
             self._latest[key[:2]] = key
             if len(self._ready) > _KEPT:
-                self._ready.popitem(last=False)
+                oldest, _ = self._ready.popitem(last=False)
+                if self._latest.get(oldest[:2]) == oldest:
+                    del self._latest[oldest[:2]]
         return compiled
 
     def _load(self, key: _Key, bound: BoundSpace, record: PredictorRecord) -> CompiledSpace | None:
@@ -129,24 +131,34 @@ class Shelf:
         with self._lock:
             mine = self._compiling.setdefault(key, threading.Lock())
         with mine:
-            if (found := self._remembered(key)) is not None or key in self._slow:
-                return found
-            budget = Deadline(AT_ONCE_S)
-
-            def check() -> None:
-                deadline.check()
-                budget.check()
-
             try:
-                compiled = compile_space(
-                    self._predictors(record), bound.space, batch_size=bound.batch_size, dims=bound.dims, check=check
-                )
-            except TimeLimitExceeded:
-                deadline.check()
-                self._slow.add(key)
-                return None
-            keep(self._store, bound, record, compiled)
-            return self._remember(key, compiled)
+                if (found := self._remembered(key)) is not None or key in self._slow:
+                    return found
+                return self._compile_now(key, bound, record, deadline)
+            finally:
+                with self._lock:
+                    self._compiling.pop(key, None)
+
+    def _compile_now(
+        self, key: _Key, bound: BoundSpace, record: PredictorRecord, deadline: Deadline
+    ) -> CompiledSpace | None:
+        """Compile it unless that takes longer than `AT_ONCE_S`, which is noted."""
+        budget = Deadline(AT_ONCE_S)
+
+        def check() -> None:
+            deadline.check()
+            budget.check()
+
+        try:
+            compiled = compile_space(
+                self._predictors(record), bound.space, batch_size=bound.batch_size, dims=bound.dims, check=check
+            )
+        except TimeLimitExceeded:
+            deadline.check()
+            self._slow.add(key)
+            return None
+        keep(self._store, bound, record, compiled)
+        return self._remember(key, compiled)
 
     def _job(self, key: _Key, bound: BoundSpace, anew: bool) -> JobRecord:
         """The job that compiles a space: one that is under way, or a new one."""
