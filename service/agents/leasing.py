@@ -69,7 +69,7 @@ def heard_of(database: Database, agent: AgentRecord, target: Target, facts: Mapp
 
 def lease(database: Database, agent: AgentRecord, target: Target, ttl_s: float) -> LeaseRecord | None:
     """The next task for an agent, None if there is none."""
-    with database.write() as session:
+    with database.write_shared() as session:
         return Tasks(session).lease(agent.id, target.id, ttl_s)
 
 
@@ -106,7 +106,7 @@ def keep_chunk(
         StaleFence: the task is somebody else's by now; the chunk is kept as evidence, and need not be sent again.
     """
     sha256 = hashlib.sha256(content).hexdigest()
-    with database.write() as session:
+    with database.write_shared() as session:
         held = _held(session, lease_id, principal, with_campaign=True)
         records = _records(held, number, chunk)
         known = Measurements(session).sha256(held.task.origin, number) == sha256

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, Pool
 
+from service.db.turns import SharedSync, Turns, sync_file
 from service.errors import DatabaseUnavailable
 
 BUSY_TIMEOUT_S = 15.0
@@ -46,6 +47,8 @@ class Database:
         self._reader = _reading(self.engine)
         self._writer = self.engine.execution_options(**{WRITES: True})
         self._lazy_writer = self.engine.execution_options(**{WRITES: True, LAZY: True})
+        self._turns = Turns(BUSY_TIMEOUT_S)
+        self._log = SharedSync(lambda: sync_file(Path(f"{self._url.database}-wal")))
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -56,8 +59,19 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session whose changes are on disk when the block is left, or gone if it raises."""
-        with _available(), Session(self._writer) as session, session.begin():
+        with _available(), self._turn(), Session(self._writer) as session, session.begin():
             yield session
+
+    @contextmanager
+    def write_shared(self) -> Iterator[Session]:
+        """As `write`; of many who write at the same time, all wait for the same sync of the disk."""
+        if self.is_postgresql:  # which does so by itself
+            with self.write() as session:
+                yield session
+            return
+        with self.write_lazily() as session:
+            yield session
+        self._log.wait()
 
     @contextmanager
     def write_lazily(self) -> Iterator[Session]:
@@ -65,8 +79,12 @@ class Database:
 
         The death of a process cannot take it; a power failure can, until `sync`. PostgreSQL commits as ever.
         """
-        with _available(), Session(self._lazy_writer) as session, session.begin():
+        with _available(), self._turn(), Session(self._lazy_writer) as session, session.begin():
             yield session
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """SQLite's writers go one after the other anyway."""
+        return nullcontext() if self.is_postgresql else self._turns.turn()
 
     def sync(self) -> None:
         """Put on disk what was written lazily."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -20,6 +21,7 @@ from service.db import (
     Versions,
     sqlite_url,
 )
+from service.db.turns import SharedSync
 from service.errors import DatabaseUnavailable
 from service.ids import new_id
 
@@ -55,6 +57,52 @@ def test_urls_of_postgresql_need_no_driver(postgres_url: str, scheme: str) -> No
     database.ping()
     assert database.is_postgresql
     database.close()
+
+
+def test_a_sync_is_shared_by_those_who_came_before_it_began() -> None:
+    under_way, go_on, syncs = threading.Event(), threading.Event(), list[int]()
+
+    def sync() -> None:
+        syncs.append(len(syncs))
+        under_way.set()
+        assert go_on.wait(30)
+
+    shared = SharedSync(sync)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(shared.wait)
+        assert under_way.wait(30)
+        others = [pool.submit(shared.wait) for _ in range(7)]  # the one under way may be too old for them
+        assert not any(other.done() for other in others)
+        go_on.set()
+        for waiting in (first, *others):
+            waiting.result(30)
+    assert 2 <= len(syncs) <= 8
+    shared.wait()
+    assert len(syncs) >= 3  # nothing is synced by what was before
+
+
+def test_a_sync_that_fails_fails_for_whoever_asked() -> None:
+    def fail() -> None:
+        raise DatabaseUnavailable("the disk is gone")
+
+    shared = SharedSync(fail)
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable):
+            shared.wait()
+
+
+def test_many_write_at_once_and_all_of_it_is_there(database: Database) -> None:
+    def write(number: int) -> None:
+        with database.write_shared() as session:
+            Versions(session).add_target(TargetRecord(f"t{number}", {}, False, NOW))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(40)))
+    with pytest.raises(ZeroDivisionError), database.write_shared() as session:
+        Versions(session).add_target(TargetRecord("never", {}, False, NOW))
+        raise ZeroDivisionError
+    with database.read() as session:
+        assert {target.id for target in Versions(session).targets()} == {f"t{number}" for number in range(40)}
 
 
 def test_a_database_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
