@@ -110,11 +110,11 @@ def test_a_task_is_not_kept_through_the_night(
 
 @pytest.mark.slow
 def test_agents_that_are_killed_lose_nothing(
-    tmp_path: Path, database_url: str, target: Target, start_agent: Callable[..., Any], add_campaign: AddCampaign,
+    tmp_path: Path, postgres_url: str, target: Target, start_agent: Callable[..., Any], add_campaign: AddCampaign,
     wait_for: Wait,
 ) -> None:  # fmt: skip
     rng = random.Random(5)
-    with Store.open(tmp_path / "state", database_url) as store:
+    with Store.open(tmp_path / "state", postgres_url) as store:
         campaign = add_campaign(store, 4, 1)
 
         def open_tasks() -> int:
@@ -122,7 +122,7 @@ def test_agents_that_are_killed_lose_nothing(
                 count = Tasks(session).count(campaign)
             return count.get("queued", 0) + count.get("leased", 0)
 
-        with in_background(settings(tmp_path / "state", database_url=database_url, lease_ttl_s=4.0)) as url:
+        with in_background(settings(tmp_path / "state", database_url=postgres_url, lease_ttl_s=4.0)) as url:
             agents = [start_agent(url, name=name) for name in ("a", "b")]
             for _ in range(2):
                 time.sleep(rng.uniform(0.3, 3.0))
@@ -191,10 +191,10 @@ def test_a_campaign_from_request_to_promotion(tmp_path: Path, start_agent: Calla
     with in_background(Settings(tmp_path / "state", job_poll_s=0.1)) as url, Client(url) as client:
         agent = start_agent(url, fake=False)
         (known,) = wait_for(lambda: Agents(client).all())
-        made = Campaigns(client).start(CampaignRequest(budget_s=8.0, rounds=2, items_per_task=4))
+        made = Campaigns(client).start(CampaignRequest(budget_s=6.0, rounds=2, items_per_task=4))
         done = wait_for(lambda: (c := Campaigns(client).get(made.id)).finished_at and c)
         assert done.state == "succeeded", (done, agent.log.read_text()[-500:])
-        assert done.result["promoted"] and done.round == 2 and done.spent_s > 0
+        assert done.result["promoted"] and done.round in (1, 2) and done.spent_s > 0
         (answer,) = client.predict(write_json(sample("resnet", 3))).predictions
         assert (answer.target, answer.provenance.predictor) == (known.target, done.result["predictor"])
         assert answer.complete and answer.latency_ms.value > 0
