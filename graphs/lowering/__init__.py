@@ -20,7 +20,7 @@ from graphs.lowering.passes import (
     LEVEL_3,
     Pass,
 )
-from graphs.lowering.precision import convert_constants, insert_casts
+from graphs.lowering.precision import convert_constants, hide, insert_casts, reveal, uses_half
 from graphs.lowering.profile import ARM_HALF, LoweringProfile
 from graphs.lowering.requirements import refuse_without_kernel, require_opset
 from graphs.lowering.rewriter import Rewriter
@@ -45,17 +45,9 @@ def optimise(graph: Graph, profile: LoweringProfile) -> Graph:
     if quantised:
         qdq_passes.apply_all(r, qdq_passes.AT_FIRST, profile)
     _repeat(r, lambda first: _level_1(r, profile, quantised, first))
-    r = _assign(r, profile)
-    _repeat(r, lambda first: _level_2(r, profile, quantised, first))
-    if is_device(profile):
-        _apply(r, DEVICE_LEVEL_2, profile)
-    if profile.nchwc_block:
-        r.sort()
-        to_blocked_layout(r, profile.nchwc_block)
-    if (quantised and not is_device(profile)) or profile.isa in ARM_HALF:
-        r.sort()
-        to_channels_last(r, profile)
-    _apply(r, LEVEL_3, profile)
+    r, again = _assign(r, profile, lambda halves: _late_levels(halves, profile, quantised))
+    if again:
+        _late_levels(r, profile, quantised)
     if r.lasting:
         convert_constants(r)
     r.drop_unused()
@@ -67,23 +59,32 @@ def lower(graph: Graph, profile: LoweringProfile) -> list[Kernel]:
     return kernels_of(optimise(graph, profile))
 
 
-def _assign(r: Rewriter, profile: LoweringProfile) -> Rewriter:
-    """Give nodes to the provider's kernels: functions where it has none, float32 where it has none for float16."""
+def _assign(r: Rewriter, profile: LoweringProfile, late_levels: Callable[[Rewriter], None]) -> tuple[Rewriter, bool]:
+    """Give nodes to the provider's kernels: functions where it has none, float32 where it has none for float16.
+
+    Casts come after the late levels, and where they change constants, these levels again. That shows only where half
+    precision has many kernels; elsewhere once is enough. Returns whether the late levels are still to come.
+    """
     table = available_kernels(profile)
     if table is None:
-        return r
+        return r, True
     r.drop_unused()
     graph = r.finish()
     expanded, lacking = expand_functions(graph, table)
     if expanded is not graph:
         uncertain, r = r.uncertain, Rewriter(expanded, owned=True)
         r.uncertain = uncertain
-    before = r.changes
-    insert_casts(r, table)
+    before, in_halves = r.changes, profile.isa in ARM_HALF and uses_half(r)
+    if in_halves:
+        hide(r, [n for n in r.nodes if not table.covers(r.graph, n)])
+        late_levels(r)
+        reveal(r)
+        r.sort()
+    converted = insert_casts(r, table)
     if r.changes != before:
         lacking = [n for n in r.nodes if not table.covers(r.graph, n)]
     refuse_without_kernel(r, lacking, profile)
-    return r
+    return r, converted or not in_halves
 
 
 def _repeat(r: Rewriter, level: Callable[[bool], None]) -> None:
@@ -93,6 +94,20 @@ def _repeat(r: Rewriter, level: Callable[[bool], None]) -> None:
         level(number == 0)
         if r.changes == before:
             return
+
+
+def _late_levels(r: Rewriter, profile: LoweringProfile, quantised: bool) -> None:
+    """All rewrites of nodes that belong to a provider already."""
+    _repeat(r, lambda first: _level_2(r, profile, quantised, first))
+    if is_device(profile):
+        _apply(r, DEVICE_LEVEL_2, profile)
+    if profile.nchwc_block:
+        r.sort()
+        to_blocked_layout(r, profile.nchwc_block)
+    if (quantised and not is_device(profile)) or profile.isa in ARM_HALF:
+        r.sort()
+        to_channels_last(r, profile)
+    _apply(r, LEVEL_3, profile)
 
 
 def _level_1(r: Rewriter, profile: LoweringProfile, quantised: bool, first: bool) -> None:

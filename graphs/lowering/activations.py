@@ -92,6 +92,12 @@ def fuse_gelu(r: Rewriter, node: Node, domain: str = _MICROSOFT) -> None:
         return
 
 
+def fuse_single_gelu(r: Rewriter, node: Node) -> None:
+    """`fuse_gelu` where the runtime leaves those of half precision apart, having kernels for each of their steps."""
+    if r.dtype(node.outputs[0]) != "float16":
+        fuse_gelu(r, node)
+
+
 def fuse_fast_gelu(r: Rewriter, node: Node) -> None:
     """0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))), in the two spellings that exporters use; starts at Tanh."""
     scaled = r.producer(node.inputs[0])

@@ -190,9 +190,11 @@ def _fuse_residual(r: Rewriter, node: Node, dtype: str) -> None:
     first, second = add.inputs
     if first == second or len(r.shape(first)) != 4 or r.shape(first) != r.shape(second):
         return
-    conv = next((p for t in add.inputs if (p := r.producer(t)) is not None and _takes_residual(r, p)), None)
-    if conv is None:
+    makers = [p for t in add.inputs if (p := r.producer(t)) is not None and _takes_residual(r, p)]
+    if not makers:
         return
+    # The runtime looks first at what it made first. It turns the branches of a network round from the last one on.
+    conv = makers[-1 if makers[0].op == "NhwcFusedConv" else 0]
     other = second if first == conv.outputs[0] else first
     attributes = dict(conv.attributes)
     nodes = [conv, add]

@@ -16,6 +16,8 @@ from graphs.lowering.transposes import move_transposes
 
 _MICROSOFT, _INTERNAL = "com.microsoft", "com.ms.internal.nhwc"
 
+_INTERNAL_OPSET = 12
+
 #: Operators on float16 → domain and name of their channels-last form, and the operator set in which it is looked up.
 _HALF = {
     "Conv": (_MICROSOFT, "NhwcFusedConv", 1), "com.microsoft.FusedConv": (_MICROSOFT, "NhwcFusedConv", 1),
@@ -35,6 +37,7 @@ def to_channels_last(r: Rewriter, profile: LoweringProfile) -> None:
             node.domain, node.op, _ = _HALF[node.kind]
             if node.domain == _INTERNAL:
                 node.attributes["channels_last"] = 1
+                r.graph.opset[_INTERNAL] = _INTERNAL_OPSET
         else:
             continue
         _wrap(r, node)

@@ -43,11 +43,13 @@ class Pass:
     rules: dict[str, tuple[Rule, ...]]
     since: tuple[int, int] = (1, 20)
     until: tuple[int, int] = (1, 99)
-    #: Instruction sets; None for all.
+    #: Instruction sets; None for all, but some.
     isas: frozenset[str] | None = None
+    except_for: frozenset[str] = frozenset()
 
     def holds_for(self, profile: LoweringProfile) -> bool:
-        return self.since <= profile.release <= self.until and (self.isas is None or profile.isa in self.isas)
+        known = self.since <= profile.release <= self.until and profile.isa not in self.except_for
+        return known and (self.isas is None or profile.isa in self.isas)
 
     @cached_property
     def operators(self) -> frozenset[str]:
@@ -104,7 +106,8 @@ LEVEL_2_BEFORE_SPLITS: tuple[Pass, ...] = (
     Pass("conv hard swish", _rules(conv_fusions.fuse_hard_swish, "Conv"), isas=X86),
     Pass("conv activation", _rules(conv_fusions.fuse_activation, "Conv")),
     Pass("conv activation, half precision too", _rules(conv_fusions.fuse_half_activation, "Conv"), isas=ARM_HALF),
-    Pass("gelu", _rules(activations.fuse_gelu, "Div", "Mul")),
+    Pass("gelu", _rules(activations.fuse_gelu, "Div", "Mul"), except_for=ARM_HALF),
+    Pass("gelu, of single precision", _rules(activations.fuse_single_gelu, "Div", "Mul"), isas=ARM_HALF),
     Pass("layer norm", _rules(norm_fusions.fuse_layer_norm, "ReduceMean")),
     Pass("rms norm", _rules(norm_fusions.fuse_rms_norm, "Pow")),
     Pass("attention", _rules(attention_fusions.fuse_mobile_clip_attention, "MatMul"), since=(1, 28)),

@@ -7,6 +7,8 @@ node reads it (core/optimizer, 1.31).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from graphs.ir import Node, TensorType
 from graphs.lowering.kernel_types import KernelTypes
 from graphs.lowering.rewriter import Rewriter
@@ -14,13 +16,39 @@ from graphs.lowering.rewriter import Rewriter
 _HALF, _SINGLE = "float16", "float32"
 
 
-def insert_casts(r: Rewriter, table: KernelTypes) -> None:
+def uses_half(r: Rewriter) -> bool:
+    """Whether any tensor is of float16."""
+    return any(t.dtype == _HALF for t in r.types.values())
+
+
+#: Domain of nodes that no kernel takes as they are.
+_NOBODY = "nobody."
+
+
+def hide(r: Rewriter, nodes: Sequence[Node]) -> None:
+    """Keep all rules away from nodes that belong to no provider; transposes pass them all the same."""
+    for node in nodes:
+        node.domain = _NOBODY + node.domain
+    r.hidden = [*r.hidden, *nodes]
+
+
+def reveal(r: Rewriter) -> list[Node]:
+    """Undo `hide`, and tell which nodes those were."""
+    nodes, r.hidden = [node for node in r.hidden if r.alive(node)], []
+    for node in nodes:
+        node.domain = node.domain.removeprefix(_NOBODY)
+    return nodes
+
+
+def insert_casts(r: Rewriter, table: KernelTypes) -> bool:
     """Cast around nodes without a float16 kernel, then drop the casts that meet; without float16 that waits.
+
+    Returns whether constants were converted, which is when the runtime goes through its late levels once more.
 
     The casts of constants stay to the end, even if a fusion takes away all that reads them.
     """
     inserted: set[int] = set()
-    if any(t.dtype == _HALF for t in r.types.values()):
+    if uses_half(r):
         _share_constants(r)
         lacking = {id(n) for n in r.nodes if not table.covers(r.graph, n) and _HALF in _dtypes(r, n.inputs)}
         _give_up_isolated(r, table, lacking)
@@ -30,8 +58,9 @@ def insert_casts(r: Rewriter, table: KernelTypes) -> None:
                 _run_in_single(r, node, singles, inserted)
         r.sort()
         _drop_duplicates(r, inserted)
-    convert_constants(r)
+    converted = convert_constants(r)
     r.lasting.update({id(n): n for n in r.nodes if id(n) in inserted and r.is_constant(n.inputs[0])})
+    return converted
 
 
 #: Constants of up to this many elements are one constant if they are equal.
@@ -156,8 +185,12 @@ def _drop_duplicates(r: Rewriter, inserted: set[int]) -> None:
             r.remove(node)
 
 
-def convert_constants(r: Rewriter) -> None:
-    """A cast of a float16 constant for a single reader is done once, ahead of time; also for the last one left."""
+def convert_constants(r: Rewriter) -> bool:
+    """A cast of a float16 constant for a single reader is done once, ahead of time; also for the last one left.
+
+    Returns whether there was any.
+    """
+    before = r.changes
     for node in [n for n in r.nodes if n.op == "Cast" and r.is_constant(n.inputs[0])]:
         user = r.sole_user(node)
         if user is None or (r.dtype(node.inputs[0]), r.dtype(node.outputs[0])) != (_HALF, _SINGLE):
@@ -169,3 +202,4 @@ def convert_constants(r: Rewriter) -> None:
         )
         r.set_input(user, user.inputs.index(node.outputs[0]), single)
         r.remove(node)
+    return r.changes != before

@@ -37,6 +37,8 @@ class Rewriter:
         self.incomparable: set[str] = set()
         #: Nodes by id that run although nobody may need what they make.
         self.lasting: dict[int, Node] = {}
+        #: Nodes that belong to no provider yet (see `graphs.lowering.precision.hide`).
+        self.hidden: list[Node] = []
         #: Tensors whose shapes the runtime does not know ahead of time (see `graphs.lowering.uncertain`).
         self.uncertain: frozenset[str] = frozenset()
         self._fresh = 0

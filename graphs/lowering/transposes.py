@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from graphs.ir import Node, TensorType
 from graphs.lowering import transpose_handlers as handlers
+from graphs.lowering.precision import hide, reveal
 from graphs.lowering.qdq_pairs import repair_units
 from graphs.lowering.rewriter import Rewriter
 
@@ -19,16 +20,20 @@ Perm = tuple[int, ...]
 def move_transposes(r: Rewriter, *, assigned: bool) -> None:
     """``assigned``: nodes belong to the CPU provider already (level 2 and later)."""
     if any(node.op == "Transpose" for node in r.nodes):
-        _Mover(r, assigned).run()
+        unassigned = reveal(r)
+        _Mover(r, assigned, frozenset(map(id, unassigned))).run()
+        hide(r, unassigned)
     if any(node.op == "DequantizeLinear" for node in r.nodes):
         r.sort()
         repair_units(r)
 
 
 class _Mover:
-    def __init__(self, r: Rewriter, assigned: bool) -> None:
+    def __init__(self, r: Rewriter, assigned: bool, but: frozenset[int]) -> None:
+        """``but`` are the ids of nodes that belong to nobody although the others are assigned."""
         self.r = r
         self.assigned = assigned
+        self.but = but
         self.leading: set[str] = set()
         self.reachable: dict[str, frozenset[Perm]] = {}
         self._find_leading()
@@ -42,6 +47,9 @@ class _Mover:
                 perm = handlers.perm_of(above) if above is not None else None
                 if above is not None and perm is not None and self._process(above, node, perm, index):
                     break
+
+    def _handler(self, node: Node) -> handlers.Handler | None:
+        return handlers.find(node, self.assigned and id(node) not in self.but)
 
     def _find_leading(self) -> None:
         """Find where a transpose could go down to meet another one: by a single path any, else only its inverse."""
@@ -71,7 +79,7 @@ class _Mover:
         return tensor in self.leading or handlers.invert(perm) in self.reachable.get(tensor, ())
 
     def _process(self, above: Node, node: Node, perm: Perm, index: int) -> bool:
-        handler = handlers.find(node, self.assigned)
+        handler = self._handler(node)
         if handler is None:
             return False
         inputs = handler.inputs(self.r, node)

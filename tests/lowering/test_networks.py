@@ -1,27 +1,18 @@
-"""Whole networks: our kernels are those that the installed runtime executes, and those recorded from its releases."""
+"""Whole networks: our kernels are those that the installed runtime executes."""
 
-import json
 from collections import Counter
-from functools import cache
 from pathlib import Path
 
 import onnx
 import pytest
 
 from archgauge.kernel_text import compare, describe
-from graphs import Kernel, LoweringProfile, lower, prepare
+from graphs import Kernel, lower, prepare
 from graphs.spaces import FAMILIES, sample
 from profilers import local_target, observe_lowering
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 NETWORKS = sorted(LIGHT.glob("*.onnx"))
-FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*.json"))
-
-
-@cache
-def recorded(file: Path) -> dict[str, object]:
-    content: dict[str, object] = json.loads(file.read_text())
-    return content
 
 
 def kinds(kernels: list[Kernel]) -> dict[str, int]:
@@ -39,14 +30,6 @@ def test_real_networks_as_the_installed_runtime_lowers_them(file: Path) -> None:
     theirs = observe_lowering(graph)
     assert kinds(ours) == kinds(theirs)
     assert Counter(k.key for k in ours) == Counter(k.key for k in theirs)
-
-
-@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda f: f.stem)
-@pytest.mark.parametrize("file", NETWORKS, ids=lambda f: f.stem)
-def test_real_networks_as_recorded(file: Path, fixture: Path) -> None:
-    content = recorded(fixture)
-    ours = lower(prepare(file.read_bytes()), LoweringProfile.from_json(content["profile"]))  # type: ignore[arg-type]
-    assert Counter(k.key for k in ours) == Counter(content["networks"][file.stem])  # type: ignore[index]
 
 
 @pytest.mark.parametrize("family", [f for f in FAMILIES if "int8" not in f and not f.endswith("-whole")])
