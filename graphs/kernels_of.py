@@ -66,14 +66,18 @@ _KNOWN: dict[tuple[Any, ...], Kernel] = {}
 
 
 def _form(graph: Graph, node: Node) -> tuple[Any, ...]:
-    """What decides the kernel of a node where no value does. Types are in it, since 1 equals 1.0 and True."""
+    """What decides the kernel of a node where no value does."""
     types, parameters = graph.types, graph.parameters
     return (
         node.op, node.domain, graph.opset.get("", 21),
         tuple([(types[t], t in parameters) if t else None for t in node.inputs]),
-        tuple([types[t] for t in node.outputs if t]),
-        tuple([(k, v, type(v[0]) if type(v) is tuple and v else type(v)) for k, v in node.attributes.items()]),
+        tuple([types[t] for t in node.outputs if t]), attributes_form(node),
     )  # fmt: skip
+
+
+def attributes_form(node: Node) -> tuple[Any, ...]:
+    """The attributes of a node as a key; unhashable where they are tensors. Types are in it: 1 equals 1.0 and True."""
+    return tuple([(k, v, type(v[0]) if type(v) is tuple and v else type(v)) for k, v in node.attributes.items()])
 
 
 def _kernel_of(graph: Graph, node: Node, subnormal: float) -> Kernel:

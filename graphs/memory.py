@@ -82,6 +82,12 @@ def _planned(graph: Graph) -> _Plan:
     return plan
 
 
+def constant_bytes(graph: Graph) -> int:
+    """Bytes of the constants that nodes read, and of the copies that kernels rearrange for themselves."""
+    read = {name for node in graph.nodes for name in node.inputs if name in graph.parameters}
+    return sum(_bytes(graph.parameters[name].type) for name in read) + packed_bytes(graph)
+
+
 def _use(graph: Graph, plan: _Plan) -> MemoryUse:
     constants = sum(_bytes(p.type) for name, p in graph.parameters.items() if name in plan.uses)
     outputs = sum(_bytes(graph.types[name]) for name in graph.outputs if name not in graph.parameters)

@@ -81,12 +81,14 @@ def _read_graph(proto: GraphProto, graph: Graph, nested: bool = False) -> None:
                 graph.types[info.name] = _input_type(info)
     graph.outputs.extend(o.name for o in proto.output)
     for index, node in enumerate(proto.node):
-        constant = _tensor_constant(node) or _filled_constant(node, parameters)
+        read, constant = None, None
+        if node.op_type in ("Constant", "ConstantOfShape"):
+            constant = _tensor_constant(node) or _filled_constant(node, parameters)
+            if constant is None:
+                read = _node(node, index)
+                constant = _constant(read, parameters)
         if constant is None:
-            read = _node(node, index)
-            constant = _constant(read, parameters)
-        if constant is None:
-            graph.nodes.append(read)
+            graph.nodes.append(read or _node(node, index))
         elif node.output[0] in parameters:
             raise InvalidGraph(f"tensor {node.output[0]!r} is defined twice")
         else:
@@ -134,7 +136,7 @@ def _masking(tensor: TensorProto, elements: int) -> float:
 
     Looking at a few numbers tells masks, of which a good part hides, from weights, of which nothing does.
     """
-    for entry in tensor.metadata_props:
+    for entry in tensor.metadata_props or ():
         if entry.key == MASKING_KEY:
             return _noted_share(entry.value)
     kind = _MASK_TYPES.get(tensor.data_type)

@@ -12,6 +12,8 @@ from graphs.ir import Graph
 from graphs.kernels import Kernel
 from graphs.kernels_of import kernels_of
 from graphs.lowering import optimise
+from graphs.lowering.blocks import BlockMemory
+from graphs.lowering.devices import is_device
 from graphs.memory import peak_memory
 from lookup_tables.targets import Target
 from predictors.composition import Composition
@@ -33,7 +35,7 @@ REMEMBERED = 100_000
 
 @dataclass(eq=False)
 class Predictor:
-    """Immutable but for a memory of estimates; all methods are thread-safe."""
+    """Immutable but for memories of blocks and estimates; all methods are thread-safe."""
 
     target: Target
     estimator: Estimator
@@ -48,6 +50,7 @@ class Predictor:
     version: str = "unsaved"
     #: Where enough was metered on the target.
     fitted_power: FittedPower | None = None
+    _blocks: BlockMemory = field(default_factory=BlockMemory, init=False, repr=False)
     _memory: Memory[tuple[Kernel, Context], Estimate] = field(
         default_factory=lambda: Memory(REMEMBERED), init=False, repr=False
     )
@@ -79,10 +82,19 @@ class Predictor:
             for one, told in zip(lowered, estimates, strict=True)
         ]
 
+    def recall(self, graph: Graph, *, detail: Detail = "summary") -> Lowered | None:
+        """As `lower`, of a graph that may be bound only, where all its parts are known; else None."""
+        found = self._blocks.recall(graph) if detail == "summary" else None
+        if found is None:
+            return None
+        return Lowered(found.kernels, batch_of(graph), found.parameters, found.peak_memory_bytes)
+
     def lower(self, graph: Graph, *, detail: Detail = "summary") -> Lowered:
         """The first step of `predict`: what the target's runtime makes of ``graph`` (prepared: static and inferred)."""
         optimised = optimise(graph, self.target.lowering)
         kernels = kernels_of(optimised, named=detail == "kernels")
+        if detail == "summary" and not is_device(self.target.lowering):
+            self._blocks.learn(graph, optimised, kernels)
         details = Details.of(optimised, kernels, self.estimator.baseline) if detail == "kernels" else None
         peak = details.memory.total if details else peak_memory(optimised)
         return Lowered(kernels, batch_of(graph), graph.count_parameters(), peak, details)

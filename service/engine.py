@@ -1,8 +1,9 @@
 """The pricing engine: requests in, predictions out. Blocking and thread-safe; `service.workers` runs it in threads.
 
 ``architecture → Graph → bound and inferred → one prediction per target``. The graph is prepared once for all targets;
-each target's predictor lowers it as its runtime would. Many requests are priced together: kernels that they share are
-estimated once, and the regressors are called once per kernel kind for all of them.
+each target's predictor lowers it as its runtime would, or recalls what became of its parts in other graphs. Many
+requests are priced together: kernels that they share are estimated once, and the regressors are called once per kernel
+kind for all of them.
 """
 
 from __future__ import annotations
@@ -151,17 +152,25 @@ class PricingEngine:
         request = job.request
         records = self.catalogue.resolve(request.targets, request.predictor)
         deadline.check()
-        inferred = self._prepare(request, graphs, deadline)
-        job.name = request.name or inferred.name
+        bound = self._bound(request, graphs, deadline)
+        job.name = request.name or bound.name
+        inferred = bound if isinstance(request.architecture, SearchSpaceArchitecture) else None
         parts = []
         for record in records:
             deadline.check()
             predictor = self.predictors.get(record)
-            with self._metrics.stage("lower"):
-                parts.append(_Part(predictor, predictor.lower(inferred, detail=request.detail)))
+            with self._metrics.stage("infer"):
+                lowered = predictor.recall(bound, detail=request.detail)  # which needs no types
+                if lowered is None and inferred is None:
+                    inferred = infer(bound)
+            if lowered is None:
+                assert inferred is not None
+                with self._metrics.stage("lower"):
+                    lowered = predictor.lower(inferred, detail=request.detail)
+            parts.append(_Part(predictor, lowered))
         job.parts = parts
 
-    def _prepare(self, request: PredictionRequest, graphs: dict[int, Graph], deadline: Deadline) -> Graph:
+    def _bound(self, request: PredictionRequest, graphs: dict[int, Graph], deadline: Deadline) -> Graph:
         architecture = request.architecture
         if isinstance(architecture, SearchSpaceArchitecture):
             with self._metrics.stage("read"):
@@ -171,9 +180,7 @@ class PricingEngine:
             with self._metrics.stage("read"):
                 graph = graphs[id(architecture)] = self._read(_data_of(architecture))
             deadline.check()
-        with self._metrics.stage("infer"):
-            bound = bind(graph, batch_size=request.batch_size, dims=request.dims, input_shapes=request.input_shapes)
-            return infer(bound)
+        return bind(graph, batch_size=request.batch_size, dims=request.dims, input_shapes=request.input_shapes)
 
     def _assemble(self, architecture: SearchSpaceArchitecture, request: PredictionRequest) -> Graph:
         """The graph of an architecture of a search space, which is inferred block by block."""
