@@ -11,13 +11,14 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 REQUIRED := $(shell cat pyproject.toml client/pyproject.toml | cksum | cut -d ' ' -f 1)
 READY := $(VENV)/.ready-$(REQUIRED)
 
-.PHONY: help setup demo test bench accuracy lint format clean
+.PHONY: help setup demo test bench arm accuracy lint format clean
 
 help:
 	@echo "make setup   create $(VENV) with everything (the other targets do it by themselves)"
 	@echo "make demo    profile this CPU, predict nine real networks over HTTP, measure them, compare (4 minutes)"
 	@echo "make test    all tests, linters and type checks included"
 	@echo "make bench   how long predicting takes and where the time goes; what happens when parts are killed (45 minutes)"
+	@echo "make arm     the agent and lowering on an emulated ARM processor (fetches 300 MB at first; Debian or Ubuntu)"
 	@echo "make accuracy  how right predictions are: splits, regressors, real models (an hour and a half, leave the machine alone)"
 	@echo "make lint    ruff, mypy and the import rules alone"
 
@@ -53,6 +54,10 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks.agents idle --seconds 30
 	@$(BIN)/python -m benchmarks.agents loop --budget 120
 	@rm -rf build/gpu-rehearsal && $(BIN)/python -m benchmarks.gpu build/gpu-rehearsal --minutes 3 --models 3 --rehearse
+
+arm: $(READY)
+	@$(BIN)/python -m benchmarks.emulated_arm lowering
+	@$(BIN)/python -m benchmarks.emulated_arm agent
 
 accuracy: $(READY)
 	@$(BIN)/python -m benchmarks.accuracy run build/accuracy
