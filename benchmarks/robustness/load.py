@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -43,16 +44,17 @@ class Load:
         self._over, self._lock, self._due = threading.Event(), threading.Lock(), time.monotonic()
         #: Requests so far.
         self.sent = 0
-        self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(_CLIENTS)]
+        self._pool = ThreadPoolExecutor(_CLIENTS)
+        self._running: list[Future[None]] = []
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        self._running = [self._pool.submit(self._run, number) for number in range(_CLIENTS)]
 
     def finish(self) -> None:
+        """Raises what ended a client before its time."""
         self._over.set()
-        for thread in self._threads:
-            thread.join()
+        for client in self._running:
+            client.result()
 
     def _run(self, number: int) -> None:
         client = _Client(self._urls, self._token, self.tally, number)

@@ -44,7 +44,8 @@ class Tally:
         """Count an answer; whether there is something in it to look at."""
         self.statuses[kind][status] += 1
         if status in ALLOWED:
-            self.reasons[str(json.loads(answer)["type"]).rpartition(":")[2]] += 1
+            problem = json.loads(answer)["type"] if answer.startswith("{") else "a page"
+            self.reasons[problem.rpartition(":")[2]] += 1
         elif status >= 300:
             self.refused.append(f"{kind}: {status} {answer[:300]}")
         return status < 300
