@@ -54,13 +54,15 @@ def _addresses(http: httpx.Client) -> dict[str, str]:
     ids = {name: _predicted(http, name, targets[:1]) for name in _COMPARED}
     compared: list[tuple[str, Any]] = [("p", ids[name]) for name in _COMPARED]
     compared += [("v", accuracy) for accuracy in _COMPARED.values()] + [("label", "Top-1 accuracy, %")]
+    newest = http.get("/v1/campaigns?limit=1").json()["campaigns"]
     return {
         "start": "/", "prediction": f"/predictions/{ids['ShuffleNet']}?ms=4.4&mb=20",
         "targets-of-a-prediction": f"/predictions/{_predicted(http, 'ResNet-50', targets)}?ms=50",
         "kernels": f"/predictions/{ids['DenseNet-121']}?kernels=1", "compare": f"/compare?{urlencode(compared)}",
         "compare-nothing": "/compare", "targets": "/targets", "target": f"/targets/{targets[0]}",
-        "search-spaces": "/search-spaces", "search-space": f"/search-spaces/{_SPACE}", "sign-in": "/sign-in",
-        "error": "/predictions/none",
+        "search-spaces": "/search-spaces", "search-space": f"/search-spaces/{_SPACE}", "agents": "/agents",
+        "campaigns": "/campaigns", **({"campaign": f"/campaigns/{newest[0]['id']}"} if newest else {}),
+        "sign-in": "/sign-in", "error": "/predictions/none",
     }  # fmt: skip
 
 

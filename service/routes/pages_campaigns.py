@@ -18,7 +18,6 @@ from service.errors import UnknownCampaign
 from service.routes._events import live_view
 from service.routes._page import Page, base_url, page
 from service.routes.pages import aliases
-from service.routes.targets import describe_all
 from service.state import CurrentService, Service
 from service.ui import fragment
 from service.ui.activity import CampaignRow, agent_rows, campaign_row
@@ -111,14 +110,13 @@ def _job(session: Any, record: CampaignRecord) -> JobRecord | None:
 
 def _form(service: Service) -> dict[str, Any]:
     """What can be chosen. Targets that an agent measures come first, those heard of last before others."""
-    snapshot = service.engine.catalogue.snapshot()
     agents = agent_rows(service.watch.now(), service.settings.lease_ttl_s)
     on: dict[str, int] = {}
     for row in agents:
         on[row.record.target_id] = on.get(row.record.target_id, 0) + row.on
     order = {target: place for place, target in enumerate(sorted(on, key=lambda target: -on[target]))}
-    targets = sorted(describe_all(snapshot), key=lambda target: order.get(target.id, len(order)))
-    reports = (promotion.predictor.report for promotion in snapshot.promotions)
+    targets = sorted(service.store.targets(), key=lambda target: order.get(target.id, len(order)))
+    reports = (promotion.predictor.report for promotion in service.engine.catalogue.snapshot().promotions)
     spaces = [(name, name) for name in READY]
     spaces += [(space.id, space.name) for space in service.engine.library.newest(_MOST_SPACES)]
     return {

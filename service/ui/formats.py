@@ -108,12 +108,12 @@ def age(text: str | None, now: datetime | None = None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """``under a minute``, ``8 min``, ``2 h 10 min``, ``3 d 4 h``: coarse, so that it changes seldom."""
+    """``42 s``, ``8 min``, ``2 h 10 min``, ``3 d 4 h``."""
     if seconds is None:
         return DASH
+    if seconds < 60:
+        return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
-    if minutes < 1:
-        return "under a minute"
     if minutes < 60:
         return f"{minutes} min"
     if minutes < 48 * 60:

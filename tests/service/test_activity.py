@@ -196,8 +196,8 @@ def test_what_campaigns_are_called() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "–"), (20.0, "under a minute"), (100.0, "2 min"), (7200.0, "2 h"), (7800.0, "2 h 10 min"),
+    [(None, "–"), (20.0, "20 s"), (100.0, "2 min"), (7200.0, "2 h"), (7800.0, "2 h 10 min"),
      (86400.0 * 3.2, "3 d 4 h"), (86400.0 * 3, "3 d")],
 )  # fmt: skip
-def test_durations_are_coarse(seconds: float | None, text: str) -> None:
+def test_durations_have_two_units_at_most(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
