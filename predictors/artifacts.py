@@ -39,6 +39,7 @@ from predictors.intervals import Intervals
 from predictors.ood import Familiarity
 from predictors.regressors import Regressor, by_kind
 from predictors.roofline import Roofline
+from predictors.rough import RoughTime
 from predictors.table_source import TableSource
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def save(predictor: Predictor, folder: Path) -> None:
         "schema": SCHEMA_VERSION, "feature_schema": FEATURE_SCHEMA, "target": predictor.target.to_json(),
         "tables": list(predictor.tables), "protocol": predictor.protocol,
         "baseline": predictor.estimator.baseline.to_json(), "roofline": predictor.estimator.roofline.to_json(),
+        "rough": predictor.estimator.rough.to_json(),
         "composition": predictor.composition.to_json(), "intervals": predictor.intervals.to_json(),
         "power": None if predictor.fitted_power is None else predictor.fitted_power.to_json(),
         "regressors": described, "report": dict(predictor.report),
@@ -104,11 +106,13 @@ def load(folder: Path, cls: type[P]) -> P:
     try:
         arrays = _unpack(contents[ARRAYS_FILE])
         regressors = [_regressor(described, contents, arrays) for described in manifest["regressors"]]
+        baseline = Baseline.from_json(manifest["baseline"])
         estimator = Estimator(
-            Baseline.from_json(manifest["baseline"]),
+            baseline,
             by_kind(regressors),
             TableSource.from_arrays(_part(arrays, "table")),
             Roofline.from_json(manifest["roofline"]),
+            RoughTime.from_json(baseline, manifest["rough"]),
         )
         return cls(
             target=Target.from_json(manifest["target"]),

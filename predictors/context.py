@@ -1,10 +1,11 @@
-"""What surrounds a kernel in a run: how long ago its inputs were touched, and how much a whole run touches.
+"""What surrounds a kernel in a run: how long ago its inputs were touched, and how long a whole run takes.
 
 The same kernel takes up to twice as long when its input has left the caches since it was made. A list of kernels in
 order of execution does not say who made which tensor; it is guessed by shape: an operand is taken for the tensor of its
 type that was made last, a second operand of the same type for the one before. An operand that no kernel made is an
-input of the network, and was touched one run ago. Constants too are touched once a run, so that the traffic of the run
-decides whether they are still in a cache.
+input of the network, and counts as cold. Constants and code are touched once a run: whether they are still in a cache
+depends on how long a run takes, more than on how much it touches, since others use the caches meanwhile. The same small
+convolution takes a third longer in a run of 30 ms than in one of 1 ms.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 from graphs.costs import VIEWS
 from graphs.kernels import Kernel
 
-#: Binary logarithms of bytes touched since the largest input was, since the one longest ago was, and by a whole run.
-COLUMNS = ("log_since_largest", "log_since_oldest", "log_run_traffic")
+#: Binary logarithms of bytes touched since the largest input was, and since the one longest ago was, and twice that of
+#: the microseconds of a run.
+COLUMNS = ("log_since_largest", "log_since_oldest", "log_run_time")
 
 #: Logarithms are rounded to whole numbers between these (64 KiB and 256 MiB): finer steps would mean nothing, and
 #: estimates are remembered by kernel and surroundings.
@@ -28,8 +30,14 @@ LOWEST, HIGHEST = 16, 28
 
 Context = tuple[int, int, int]
 
+#: The same for runs: 64 µs and 2 s.
+SHORTEST, LONGEST = 12, 42
+
 #: Where nothing is known: everything hot.
-HOT: Context = (LOWEST, LOWEST, LOWEST)
+HOT: Context = (LOWEST, LOWEST, SHORTEST)
+
+#: When inputs of the network were touched, on a clock that counts bytes and is 0 where the run begins.
+_LONG_AGO = -(1 << HIGHEST)
 
 _Type = tuple[str, tuple[int, ...]]
 
@@ -53,18 +61,10 @@ def _touched(kernel: Kernel) -> _Touched:
     return _Touched(traffic, view, tuple(reads), tuple([(o.dtype, o.shape) for o in kernel.outputs]))
 
 
-def traffic_of(kernel: Kernel) -> int:
-    """Bytes that a kernel touches in a run: all operands; none for views."""
-    return _touched(kernel).traffic
-
-
-def contexts_of(kernels: Sequence[Kernel], run: int | None = None) -> list[Context]:
-    """`COLUMNS` of every kernel of a run, which are in order of execution; ``run`` is given where the bytes that the
-    run touches are to be taken for others than the kernels' own.
-    """
+def contexts_of(kernels: Sequence[Kernel], run_us: float) -> list[Context]:
+    """`COLUMNS` of every kernel of a run of ``run_us`` microseconds; the kernels are in order of execution."""
     touched = [_touched(kernel) for kernel in kernels]
-    run = sum([touch.traffic for touch in touched]) if run is None else run
-    last = rounded(run)
+    length = int(run_steps(run_us))
     clock = 0
     #: By type, when the tensors made so far were touched last, the newest at the end.
     tensors: dict[_Type, list[int]] = {}
@@ -77,12 +77,12 @@ def contexts_of(kernels: Sequence[Kernel], run: int | None = None) -> list[Conte
         for kind, elements in reads:
             nth = used[kind] = used.get(kind, 0) + 1
             made = tensors.get(kind, ())
-            touched_at = made[-nth] if len(made) >= nth else clock - run
+            touched_at = made[-nth] if len(made) >= nth else _LONG_AGO
             since = clock - touched_at
             since_oldest = max(since_oldest, since)
             if elements > largest:
                 largest, since_largest = elements, since
-        contexts.append((rounded(since_largest), rounded(since_oldest), last))
+        contexts.append((rounded(since_largest), rounded(since_oldest), length))
         clock += size
         for kind, count in used.items():
             known = tensors.setdefault(kind, [])
@@ -98,6 +98,11 @@ def contexts_of(kernels: Sequence[Kernel], run: int | None = None) -> list[Conte
 def context_columns(contexts: Sequence[Context]) -> NDArray[np.float32]:
     """As an array, ``[n, 3]``."""
     return np.array(contexts, dtype=np.float32).reshape(-1, len(COLUMNS))
+
+
+def run_steps(run_us: float | NDArray[np.floating]) -> NDArray[np.intp]:
+    """Lengths of runs as contexts have them: half powers of two of microseconds."""
+    return np.clip(np.rint(2.0 * np.log2(np.maximum(run_us, 1.0))), SHORTEST, LONGEST).astype(np.intp)
 
 
 def rounded(size: int) -> int:

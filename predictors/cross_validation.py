@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.kernels import Kernel
-from predictors.context import HOT, contexts_of
+from predictors.context import HOT
 from predictors.estimates import Estimate, Estimator
 from predictors.observations import Observations, family_of
 from predictors.regressors import Trained
@@ -67,7 +67,7 @@ class CrossValidation:
         folds = [self.trained.folds.get(family_of(name), 0) for name, _ in asked]
         for fold, estimator in enumerate(self.estimators):
             mine = [i for i, f in enumerate(folds) if f == fold]
-            questions = [list(zip(asked[i][1], contexts_of(asked[i][1]), strict=True)) for i in mine]
+            questions = [list(zip(asked[i][1], estimator.contexts(asked[i][1]), strict=True)) for i in mine]
             distinct = list(dict.fromkeys(q for questions_ in questions for q in questions_))
             answers = dict(zip(distinct, estimator.estimate(*_columns(distinct)), strict=True))
             for i, questions_ in zip(mine, questions, strict=True):

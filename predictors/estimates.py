@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from graphs.kernels import Kernel
 from predictors.baseline import Baseline
-from predictors.context import Context
+from predictors.context import Context, contexts_of
 from predictors.features import UNREADABLE
 from predictors.regressors import Regressor
 from predictors.roofline import Roofline, is_priceable
+from predictors.rough import RoughTime
 from predictors.table_source import TableSource
 from predictors.work import FLOPS, work_of
 
@@ -51,6 +52,11 @@ class Estimator:
     regressors: Mapping[str, Regressor]
     table: TableSource
     roofline: Roofline
+    rough: RoughTime
+
+    def contexts(self, kernels: Sequence[Kernel]) -> list[Context]:
+        """What surrounds each kernel of a run, which are in order of execution."""
+        return contexts_of(kernels, sum(self.rough.kernels_us(kernels)))
 
     def estimate(self, kernels: Sequence[Kernel], contexts: Sequence[Context]) -> list[Estimate]:
         """One estimate per kernel in its context, in the same order."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from graphs.kernels import Kernel
 from graphs.spaces import FAMILIES
 from lookup_tables.records import Measurement
-from predictors.context import HOT, Context, contexts_of
+from predictors.context import HOT, Context, contexts_of, run_steps
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -48,15 +48,22 @@ class Observations:
             time_us=self.time_us[kept], count=self.count[kept],
         )  # fmt: skip
 
+    def in_runs(self, kernel_us: Floats) -> Observations:
+        """With contexts that know the lengths of the runs: sums of ``kernel_us``, which are by distinct kernel."""
+        run_us = np.bincount(self.network, kernel_us[self.which] * self.count, len(self.families))
+        lengths = run_steps(run_us.astype(np.float64))[self.network].tolist()
+        contexts = tuple((a, b, length) for (a, b, _), length in zip(self.contexts, lengths, strict=True))
+        return replace(self, contexts=contexts)
+
     @classmethod
     def inside(cls, networks: Iterable[NetworkTimes], splits: Collection[str]) -> Observations:
-        """Kernels measured inside networks that belong to ``splits``."""
+        """Kernels measured inside networks that belong to ``splits``; how long these run is not in their contexts."""
         return cls._of(
             (network.context, kernel, context, time)
             for network in networks
             if network.split in splits
             for kernel, context, time in zip(
-                network.kernels, contexts_of(network.kernels), network.kernel_us, strict=True
+                network.kernels, contexts_of(network.kernels, 0.0), network.kernel_us, strict=True
             )
         )
 

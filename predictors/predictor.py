@@ -17,7 +17,7 @@ from graphs.lowering.devices import is_device
 from graphs.memory import peak_memory
 from lookup_tables.targets import Target
 from predictors.composition import Composition
-from predictors.context import Context, contexts_of
+from predictors.context import Context
 from predictors.details import Details
 from predictors.energy import FittedPower, Power, PowerGuess
 from predictors.estimates import Estimate, Estimator
@@ -113,7 +113,7 @@ class Predictor:
 
     def estimate_many(self, networks: Sequence[Sequence[Kernel]]) -> list[list[Estimate]]:
         """As `estimate`, for many runs: equal kernels in equal contexts are estimated once."""
-        asked = [(k, c) for kernels in networks for k, c in zip(kernels, contexts_of(kernels), strict=True)]
+        asked = [(k, c) for kernels in networks for k, c in zip(kernels, self.estimator.contexts(kernels), strict=True)]
         found = self._memory.find(asked)
         unknown = list(dict.fromkeys(q for q, e in zip(asked, found, strict=True) if e is None))
         if unknown:
@@ -132,6 +132,7 @@ class Predictor:
     def forget(self) -> None:
         """Forget all estimates, to see what they cost."""
         self._memory.forget()
+        self.estimator.rough.forget()
 
     @property
     def power(self) -> Power | None:

@@ -33,6 +33,7 @@ from predictors.observations import NetworkTimes, Observations, family_of, netwo
 from predictors.predictor import Predictor
 from predictors.regressors import Trained, by_kind, train_regressors
 from predictors.roofline import Roofline
+from predictors.rough import RoughTime
 from predictors.table_source import TableSource
 from predictors.work import work_of
 
@@ -127,9 +128,11 @@ def _learn(
     base = np.log(baseline.time_us(work))[rows.which]
     log_ratio = np.log(rows.time_us) - base
     tell(0.1, f"growing regressors on {len(rows):,} kernels")
+    rough = RoughTime.fitted(baseline, rows, work, log_ratio)
+    rows = rough.in_runs(rows, work)
     trained = train_regressors(rows, log_ratio, work, seed=seed, settings=settings)
     roofline = Roofline.fitted([rows.kernels[i].kind for i in rows.which], log_ratio)
-    regressing = Estimator(baseline, by_kind(trained.regressors), TableSource.empty(), roofline)
+    regressing = Estimator(baseline, by_kind(trained.regressors), TableSource.empty(), roofline, rough)
     alone = Observations.alone(table.measurements, LEARNING)
     hot_log_us = regressing.regress(alone.kernels, work_of(alone.kernels), [HOT] * len(alone.kernels))[0]
     entries = TableSource.of(rows, trained.members.mean(axis=1) + base, alone, hot_log_us[alone.which])

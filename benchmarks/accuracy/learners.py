@@ -24,6 +24,7 @@ from predictors.context import context_columns
 from predictors.features import group_of
 from predictors.observations import Observations, networks_of
 from predictors.regressors import folds_of
+from predictors.rough import RoughTime
 from predictors.training import LEARNING
 from predictors.work import FLOPS, work_of
 
@@ -58,8 +59,11 @@ Learner = Callable[[Kind, NDArray[np.bool_]], Floats]
 
 def compare(table: Table, tell: Callable[[str], None]) -> dict[str, Any]:
     """Errors of every learner: kernels weighted by time, and networks summed up."""
-    rows = _sample(table)
-    kinds = _kinds(rows, Baseline.from_peaks(table.manifest.report.get("peaks")))
+    rows, baseline = _sample(table), Baseline.from_peaks(table.manifest.report.get("peaks"))
+    work = work_of(rows.kernels)
+    log_ratio = np.log(rows.time_us / baseline.time_us(work)[rows.which])
+    rows = RoughTime.fitted(baseline, rows, work, log_ratio).in_runs(rows, work)
+    kinds = _kinds(rows, baseline)
     found = {}
     for name, learner in LEARNERS.items():
         tell(f"regressors: {name}")

@@ -103,7 +103,7 @@ class _Compilation:
         automaton, known = self._explore(neighbours)
         blocks = [known[key].block for key in automaton.known]
         self._tell(0.7, "pricing kernels")
-        steps = step_range(*_traffic(automaton, blocks))
+        steps = step_range(*_lengths(automaton, self._pricer.rough_us(blocks)))
         live = self._live(automaton, neighbours)
         tables = chain_tables(automaton, Values(self._pricer.price(blocks, steps), live))
         self._tell(0.9, "comparing with full predictions")
@@ -254,13 +254,13 @@ def _error(compiled: CompiledSpace) -> tuple[float, float]:
     return compiled.errors.latency_mean, compiled.errors.latency_max
 
 
-def _traffic(automaton: Automaton, blocks: list[BlockKernels]) -> tuple[float, float]:
-    """The fewest and the most bytes that a run of any architecture touches."""
-    traffic = np.append(np.array([block.traffic for block in blocks], dtype=np.float64), 0.0)
+def _lengths(automaton: Automaton, rough_us: Floats) -> tuple[float, float]:
+    """The shortest and the longest run of any architecture, from the rough times of its blocks ``[keys]``."""
+    times = np.append(rough_us, 0.0)
     ends = []
     for best in (np.min, np.max):
         total = np.zeros(int(automaton.next[-1].max()) + 1)
         for next_, keys in zip(reversed(automaton.next), reversed(automaton.keys), strict=True):
-            total = best(traffic[keys] + total[next_], axis=1)
+            total = best(times[keys] + total[next_], axis=1)
         ends.append(float(total[0]))
     return ends[0], ends[1]

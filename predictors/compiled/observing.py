@@ -15,16 +15,15 @@ from graphs.packing import packed_bytes
 from graphs.search_spaces import Walker, assemble_row
 from graphs.search_spaces.assembly import SEPARATOR
 from graphs.search_spaces.pieces import Piece
-from predictors.context import HIGHEST, contexts_of, traffic_of
+from predictors.context import contexts_of
 
 _BLOCKED_DOMAIN = "com.microsoft.nchwc"
 
 #: Kernels at the end of a block that tell how its output is laid out.
 _ENDS = 2
 
-#: How long ago a kernel's largest and oldest inputs were touched, each as it would be in a run that touches nothing and
-#: in one that touches more than any cache holds: an input of the network was touched one run ago.
-Surroundings = tuple[int, int, int, int]
+#: How long ago a kernel's largest and oldest inputs were touched, as contexts have it.
+Surroundings = tuple[int, int]
 
 
 @dataclass
@@ -39,8 +38,6 @@ class BlockKernels:
     constants: int = 0
     #: The most bytes of activations that are alive while one of its kernels runs.
     live: int = 0
-    #: Bytes that its kernels touch.
-    traffic: int = 0
 
     @property
     def ends(self) -> tuple[tuple[str, int, bool], ...]:
@@ -58,11 +55,6 @@ class Observed:
     #: Bytes of the block of memory for activations, outputs included.
     activations: int
 
-    @property
-    def traffic(self) -> int:
-        """Bytes that a run touches."""
-        return sum(block.traffic for block in self.blocks)
-
 
 def observe(walker: Walker, row: Sequence[int], profile: LoweringProfile) -> Observed:
     """Lower an architecture and divide what comes of it among its blocks."""
@@ -73,14 +65,13 @@ def observe(walker: Walker, row: Sequence[int], profile: LoweringProfile) -> Obs
     blocks = [BlockKernels() for _ in pieces]
     kernels = kernels_of(lowered)
     blocked = _blocked(lowered)
-    hot, cold = contexts_of(kernels, 0), contexts_of(kernels, 1 << (HIGHEST + 20))
+    contexts = contexts_of(kernels, 0.0)
     memory, live = memory_over_time(lowered)
     for i, (place, kernel) in enumerate(zip(places, kernels, strict=True)):
         block = blocks[place]
         block.kernels.append(kernel)
         block.blocked.append(lowered.nodes[i].outputs[0] in blocked)
-        block.surroundings.append((hot[i][0], cold[i][0], hot[i][1], cold[i][1]))
-        block.traffic += traffic_of(kernel)
+        block.surroundings.append(contexts[i][:2])
         block.live = max(block.live, live[i])
     _add_constants(lowered, places, blocks)
     return Observed(pieces, blocks, memory.activations)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictors.compiled.tables import ChainTables
-from predictors.compiled.values import COLUMNS, TRAFFIC
-from predictors.context import rounded
+from predictors.compiled.values import COLUMNS, ROUGH
+from predictors.context import run_steps
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -34,7 +34,7 @@ class Stride:
     sums: Singles
     #: ``[entries]``.
     live: Singles
-    traffic: Singles
+    rough_us: Singles
     #: ``[entries]``: the state after; None where it is always the first.
     next: Places | None
 
@@ -90,12 +90,10 @@ class Strides:
         return places
 
     def _step_of(self, places: Sequence[Places]) -> Places:
-        traffic = np.zeros(len(places[0]), np.float32)
+        rough_us = np.zeros(len(places[0]), np.float32)
         for stride, place in zip(self.strides, places, strict=True):
-            traffic += np.take(stride.traffic, place, mode="clip")
-        # The exponent of a number in [0.5, 1) times a power of two is the number of its bits.
-        bits = np.frexp(traffic)[1]
-        return np.asarray(np.clip(bits - self.steps[0], 0, len(self.steps) - 1), dtype=np.intp)
+            rough_us += np.take(stride.rough_us, place, mode="clip")
+        return np.clip(run_steps(rough_us) - self.steps[0], 0, len(self.steps) - 1)
 
 
 def compose(tables: ChainTables, steps: Sequence[int]) -> Strides:
@@ -131,10 +129,10 @@ def _stride(tables: ChainTables, first: int, count: int) -> Stride:
     singles = sums.astype(np.float32)
     return Stride(
         first, choices, singles.reshape(-1, COLUMNS), live.reshape(-1).astype(np.float32),
-        np.ascontiguousarray(singles[0, :, :, TRAFFIC]).reshape(-1), after,
+        np.ascontiguousarray(singles[0, :, :, ROUGH]).reshape(-1), after,
     )  # fmt: skip
 
 
 def step_range(lowest: float, highest: float) -> tuple[int, ...]:
-    """The steps between two numbers of bytes that a run may touch."""
-    return tuple(range(rounded(int(lowest)), rounded(int(highest)) + 1))
+    """The steps between the rough times (µs) of the shortest and the longest run."""
+    return tuple(range(int(run_steps(lowest)), int(run_steps(highest)) + 1))

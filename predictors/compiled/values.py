@@ -1,8 +1,8 @@
 """What blocks cost where they stand: sums over their kernels of everything that a prediction is made of.
 
-Kernels are slower the more a whole run touches, in steps of powers of two (`predictors.context`). What a block costs is
-therefore found for every step that an architecture of the space can reach, and the step of a row follows from the sum
-of what its blocks touch.
+Kernels are slower the longer a whole run takes, in steps of half powers of two (`predictors.context`). What a block
+costs is therefore found for every step that an architecture of the space can reach, and the step of a row follows from
+the sum of its blocks' rough times.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.kernels import Kernel
-from predictors.compiled.observing import BlockKernels, Surroundings
+from predictors.compiled.observing import BlockKernels
 from predictors.context import Context
 from predictors.errors import UnpriceableKernels
 from predictors.estimates import Estimate
@@ -25,8 +25,8 @@ Floats = NDArray[np.float64]
 #: Columns that depend on the step of the run: microseconds under profiling, milliseconds in the whole, sums of
 #: microseconds times sigma and of their squares, net millijoules, and milliseconds of kernels unlike those measured.
 PROFILED, ADDED, LINEAR, SQUARES, ENERGY, STRANGE = range(6)
-#: Columns that do not: bytes of constants, bytes touched.
-CONSTANTS, TRAFFIC = 6, 7
+#: Columns that do not: bytes of constants, rough microseconds.
+CONSTANTS, ROUGH = 6, 7
 COLUMNS = 8
 
 #: Kernels are estimated this many at a time, so that a deadline is noticed in between.
@@ -58,18 +58,25 @@ class Pricer:
         self._overhead_ms = (composition.overhead_us(1) - composition.overhead_us(0)) / 1e3
 
     def price(self, blocks: Sequence[BlockKernels], steps: Sequence[int]) -> Floats:
-        """The sums of ``blocks`` at each of ``steps`` (binary logarithms of the bytes that a run touches).
+        """The sums of ``blocks`` at each of ``steps`` (lengths of the run, see `predictors.context.run_steps`).
 
         Raises UnpriceableKernels where no source has a price for some.
         """
         if len(self._known) > _REMEMBERED:
             self._known.clear()
+        rough_us = self.rough_us(blocks)
         self._ask({q for step in steps for block in blocks for q in _questions(block, step)})
         sums = np.zeros((len(steps), len(blocks), COLUMNS))
         for i, step in enumerate(steps):
             for j, block in enumerate(blocks):
                 sums[i, j] = self._sums(block, step)
+        sums[:, :, ROUGH] = rough_us
         return sums
+
+    def rough_us(self, blocks: Sequence[BlockKernels]) -> Floats:
+        """Sums of the rough times of the blocks' kernels, ``[blocks]``."""
+        rough = self._predictor.estimator.rough
+        return np.array([sum(rough.kernels_us(block.kernels)) for block in blocks])
 
     def _ask(self, questions: set[tuple[Kernel, Context]]) -> None:
         fresh = [q for q in questions if q not in self._known]
@@ -94,7 +101,7 @@ class Pricer:
             time_us.sum(), added_ms.sum() + overhead_ms, weighted.sum(), np.square(weighted).sum(), strange_ms,
         )  # fmt: skip
         result[ENERGY] = self._energy_mj(block.kernels, estimates, added_ms.tolist(), overhead_ms)
-        result[[CONSTANTS, TRAFFIC]] = block.constants, block.traffic
+        result[CONSTANTS] = block.constants
         return result
 
     def _energy_mj(
@@ -109,10 +116,4 @@ class Pricer:
 
 
 def _questions(block: BlockKernels, step: int) -> list[tuple[Kernel, Context]]:
-    return [(k, _context(s, step)) for k, s in zip(block.kernels, block.surroundings, strict=True)]
-
-
-def _context(surroundings: Surroundings, step: int) -> Context:
-    """An input of the network was touched one run ago; all others as long ago as their surroundings say."""
-    largest_hot, largest_cold, oldest_hot, oldest_cold = surroundings
-    return min(max(step, largest_hot), largest_cold), min(max(step, oldest_hot), oldest_cold), step
+    return [(k, (*s, step)) for k, s in zip(block.kernels, block.surroundings, strict=True)]

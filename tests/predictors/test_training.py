@@ -8,7 +8,6 @@ import pytest
 from lookup_tables import Measurement, Table, write_table
 from lookup_tables.tables import read_table
 from predictors import NotEnoughMeasurements, TrainedPredictor, train
-from predictors.context import contexts_of
 from predictors.evaluation import evaluate_wholes, frozen_set
 from predictors.observations import networks_of, repeated_differences
 
@@ -47,7 +46,7 @@ def test_measured_kernels_come_from_the_table(trained: TrainedPredictor, table: 
     estimator = trained.predictor.estimator
     poor = {kind: replace(regressor, sigma=1.0) for kind, regressor in estimator.regressors.items()}
     doubting = replace(estimator, regressors=poor)
-    assert {e.source for e in doubting.estimate(kernels, contexts_of(kernels))} == {"table"}
+    assert {e.source for e in doubting.estimate(kernels, doubting.contexts(kernels))} == {"table"}
     known = {m.kernel for m in table.measurements if m.split != "holdout"}
     held_out = [m.kernel for m in table.measurements if m.split == "holdout" and m.kernel not in known]
     assert {e.source for e in trained.predictor.estimate([k for k in held_out if k is not None])} == {"regressor"}
