@@ -43,9 +43,17 @@ def make_table(store: Store, campaign: CampaignRecord, measurements: Sequence[Me
     return store.register_table(write_table(store.root, target, corrected, parent, facts))
 
 
-def describe_measured(campaign: CampaignRecord, measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
-    """The times of a campaign's architectures; an error where one could not be measured."""
-    by_context = {m.context: m for m in correct_all(measurements) if m.mode == "whole_model"}
+def describe_measured(
+    store: Store, campaign: CampaignRecord, measurements: Sequence[Measurement]
+) -> list[dict[str, Any]]:
+    """The times of a campaign's architectures; an error where one could not be measured.
+
+    ``drift`` was divided out, relative to the target's table as in evaluations: predictions are for a machine that is
+    as fast as it was then.
+    """
+    older = store.tables(campaign.target_id)
+    reference = older[0].manifest["report"].get("sentinel_us") if older else None
+    by_context = {m.context: m for m in correct_all(measurements, reference) if m.mode == "whole_model"}
     described = []
     for architecture in campaign.document["architectures"]:
         m = by_context.get(f"graph-{architecture['hash'][:16]}:0")
@@ -56,7 +64,7 @@ def describe_measured(campaign: CampaignRecord, measurements: Sequence[Measureme
         else:
             middle, low, high = (None if t is None else t / 1000 for t in (m.latency_us, m.p10_us, m.p90_us))
             told |= {"latency_ms": {"median": middle, "p10": low, "p90": high, "runs": m.runs}, "error": None}
-            told |= {"energy_mj": _energy(m), "peak_memory_bytes": m.peak_memory_bytes}
+            told |= {"drift": m.drift, "energy_mj": _energy(m), "peak_memory_bytes": m.peak_memory_bytes}
         described.append(told)
     return described
 

@@ -119,7 +119,7 @@ def _finish(context: JobContext, campaign: CampaignRecord) -> None:
     """Everything was measured: times of architectures, or table → predictor → promoted, unless it is worse."""
     measurements = measured_by(context.store, campaign)
     if campaign.document["goal"] == "measure":
-        result: dict[str, Any] = {"measured": describe_measured(campaign, measurements)}
+        result: dict[str, Any] = {"measured": describe_measured(context.store, campaign, measurements)}
         context.patiently(lambda: _end(context, campaign, result))
         return
     context.patiently(lambda: _enter_training(context, campaign))

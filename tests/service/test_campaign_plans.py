@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from graphs import Kernel, LoweringProfile, lower
 from graphs.spaces import sample
-from lookup_tables import PlanItem
+from lookup_tables import DeviceFingerprint, Measurement, PlanItem, Target, write_table
 from predictors.energy.plan import WANTED
 from service.campaigns.planning import Subject, graph_tasks, metering_seconds, plan_round, seed_of, tasks_of
+from service.campaigns.results import describe_measured
+from service.db import CampaignRecord
+from service.store import Store
 
 DOCUMENT: dict[str, Any] = {"budget_s": 20.0, "rounds": 2, "precisions": ["fp32"]}
 ID = "0192f1c6-1a2b-7c43-9a57-5b8f2a6f0c99"
@@ -75,6 +80,27 @@ def test_architectures_are_metered_where_there_is_a_meter() -> None:
     for metered, mode in ((False, "whole_model"), (True, "metered")):
         (task,) = graph_tasks(architectures, 1, metered=metered)
         assert task["items"][0]["item"]["mode"] == mode
+
+
+def test_finalists_are_timed_on_a_machine_as_fast_as_its_table(tmp_path: Path) -> None:
+    target = Target(DeviceFingerprint("Board", cores=4))
+    context = f"graph-{8 * '0a'}:0"
+    measured = [
+        Measurement("whole_model", latency_us=200.0, context=context, sentinel_us=2000.0, session="s", runs=5,
+                    energy_mj=3.0, energy_gross_mj=4.0, energy_method="counter", energy_scope="package"),
+    ]  # fmt: skip
+    document = {"architectures": [{"hash": 16 * "0a", "name": "mine"}, {"hash": 16 * "0b", "name": "not measured"}]}
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    with Store.open(tmp_path) as store:
+        record = CampaignRecord(ID, target.id, document, "planning", 1, 9.0, None, {}, None, "me", now, None)
+        store.register_target(target)
+        assert describe_measured(store, record, measured)[0]["latency_ms"]["median"] == 0.2
+        known = [Measurement("whole_model", latency_us=1.0, context="resnet:1")]
+        store.register_table(write_table(store.root, target, known, None, {"sentinel_us": 1000.0}))
+        mine, other = describe_measured(store, record, measured)
+    assert mine["latency_ms"]["median"] == 0.1 and mine["drift"] == 2.0
+    assert mine["energy_mj"] == {"value": 3.0, "gross": 4.0, "method": "counter", "scope": "package"}
+    assert (other["name"], other["latency_ms"], other["error"]) == ("not measured", None, "not measured")
 
 
 def test_tasks_repeat_at_the_end_what_is_measured_twice() -> None:
