@@ -48,19 +48,19 @@ def main() -> None:
 @click.option("--pause", default=4.0, show_default=True, help="Seconds between kills, at most.")
 @click.option("--seed", default=0)
 def kill(kills: int, agents: int, database: str, pause: float, seed: int) -> None:
-    """Kill whoever comes, and count in the end."""
+    """Kill whoever comes, and cut the network in between; count in the end."""
     rng, began = random.Random(seed), time.monotonic()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="archgauge-kill-")))
         server = stack.enter_context(closing(PostgresServer())) if database == "postgresql" else None
         scene = stack.enter_context(closing(Scene(folder, agents, server, rng)))
-        for number in range(kills):
+        while scene.killed < kills:
             time.sleep(rng.uniform(0.1, pause))
             what, seen = scene.strike(), scene.look()
             told = (
                 "no answer" if seen is None else f"campaign {len(scene.campaigns)}, {seen.state}, {seen.spent_s:.0f} s"
             )
-            stdout().print(f"{number + 1:4d}  {time.monotonic() - began:6.0f} s  {what:9s} {told}", highlight=False)
+            stdout().print(f"{scene.killed:4d}  {time.monotonic() - began:6.0f} s  {what:9s} {told}", highlight=False)
         scene.wait()
         scene.close()
         with Store.open(folder / "state", scene.database_url) as store:

@@ -17,6 +17,7 @@ from benchmarks.postgres import PostgresServer
 
 #: How often each is chosen.
 _WEIGHTS = {"agent": 10, "server": 4, "answers": 3, "cut": 3, "silence": 2, "worker": 1, "job": 1, "database": 2}
+_KILLS = ("agent", "server", "worker", "job", "database")
 #: Times are short, so that much happens: leases of tasks and jobs, in seconds.
 _LEASE_TTL_S, _JOB_LEASE_S = 10.0, 10.0
 #: Seconds of measuring of a campaign, and how long to wait for it once nobody is killed any more.
@@ -43,6 +44,11 @@ class Scene:
         with Client(self.server.url) as client:
             _until(lambda: len(Agents(client).all()) == agents, "the agents did not enrol")
         self.current = self._start_campaign()
+
+    @property
+    def killed(self) -> int:
+        """How many processes were killed."""
+        return sum(number for name, number in self.done.items() if name in _KILLS)
 
     def strike(self) -> str:
         """Let something bad happen; returns what."""

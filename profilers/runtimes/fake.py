@@ -93,7 +93,9 @@ class _FakeSession(Session):
         self._recording = False
         events = tuple(
             Event(
-                node.name, node.op, tuple((t.dtype, t.dims) for t in map(self._graph.types.__getitem__, node.outputs))
+                node.name,
+                node.op,
+                tuple((t.dtype, t.dims) for t in map(self._graph.types.__getitem__, filter(None, node.outputs))),
             )
             for node in self._graph.nodes
         )
