@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ WORK_COLUMNS = ("log_flops", "log_read", "log_constants", "log_written", "log_in
 UNREADABLE = (LookupError, TypeError, ValueError, ZeroDivisionError)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FeatureGroup:
     """A kind of feature row: ``raw`` reads one kernel, ``derive`` turns ``[n, raw]`` into ``[n, len(columns)]``."""
 
@@ -48,9 +49,15 @@ class FeatureGroup:
 
     def matrix(self, kernels: Sequence[Kernel], work: Floats) -> NDArray[np.float32]:
         """The features of ``kernels`` as ``[n, len(all_columns)]``; ``work`` is theirs, ``[n, 4]``."""
-        raw = np.array([self.raw(kernel) for kernel in kernels], dtype=np.float64)
+        raw = np.array([_raw(self, kernel) for kernel in kernels], dtype=np.float64)
         features = np.concatenate((self.derive(raw), work_columns(work)), axis=1)
         return features.astype(np.float32)
+
+
+@lru_cache(maxsize=20_000)
+def _raw(group: FeatureGroup, kernel: Kernel) -> Sequence[float]:
+    """Remembered, since the same kernel is asked for in many surroundings."""
+    return group.raw(kernel)
 
 
 def work_columns(work: Floats) -> Floats:
