@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate, chain
 
-from graphs.dtypes import nbytes
+from graphs.dtypes import BITS, nbytes
 from graphs.ir import Dim, Graph, Node, TensorType
 from graphs.packing import packed_bytes
 
@@ -105,6 +105,7 @@ class _Buffer:
 
     size: int
     shape: tuple[Dim, ...] = ()
+    #: Bits of an element.
     width: int = 0
     uses: int = 0
     start: int = 0
@@ -149,30 +150,30 @@ class _Plan:
         if name in self.outputs:
             self.buffers[name] = _Buffer(0, uses=uses + 1, planned=False)
             return
-        buffer = self._take_over(node, type_) if index == 0 else None
+        width = BITS[type_.dtype]
+        buffer = self._take_over(node, type_, width) if index == 0 else None
         if buffer is None:
-            buffer = self._reuse(type_)
+            buffer = self._reuse(type_.shape, width)
         if buffer is None:
-            buffer = _Buffer(_bytes(type_), type_.shape, nbytes(type_.dtype, 8), start=step)
+            buffer = _Buffer(_bytes(type_), type_.shape, width, 0, step)
             self.made.append(buffer)
         buffer.uses += uses
         self.buffers[name] = buffer
 
-    def _take_over(self, node: Node, type_: TensorType) -> _Buffer | None:
+    def _take_over(self, node: Node, type_: TensorType, width: int) -> _Buffer | None:
         if node.op in _ALIASES:
             return self.buffers[node.inputs[0]]
         for index in _IN_PLACE.get(node.op, ()):
             if index < len(node.inputs) and node.inputs[index]:
                 name = node.inputs[index]
                 buffer, have = self.buffers[name], self.graph.types[name]
-                same = have.shape == type_.shape and nbytes(have.dtype, 8) == nbytes(type_.dtype, 8)
-                if buffer.uses == 1 and same:
+                if buffer.uses == 1 and have.shape == type_.shape and BITS[have.dtype] == width:
                     return buffer
         return None
 
-    def _reuse(self, type_: TensorType) -> _Buffer | None:
+    def _reuse(self, shape: tuple[Dim, ...], width: int) -> _Buffer | None:
         for position, buffer in enumerate(self.free):
-            if buffer.shape == type_.shape and buffer.width == nbytes(type_.dtype, 8):
+            if buffer.shape == shape and buffer.width == width:
                 return self.free.pop(position)
         return None
 
