@@ -118,8 +118,8 @@ def _block(name: str, item: Field) -> Block:
         bound.add(_variable(value, variable))
         definitions.append((variable, parsed))
     body: dict[str, Any] = {
-        "parameters": [dict(_mapping(p)) for p in item.get("parameters", []).elements()],
-        "nodes": [dict(_mapping(n)) for n in item["nodes"].elements()],
+        "parameters": [_parameter(p) for p in item.get("parameters", []).elements()],
+        "nodes": [_node(n) for n in item["nodes"].elements()],
         "outputs": [o.text() for o in item["outputs"].elements()],
     }
     for parsed in _expressions_in(item):
@@ -127,6 +127,23 @@ def _block(name: str, item: Field) -> Block:
     if not inputs or not body["outputs"]:
         raise InvalidSearchSpace(f"{item.path}: a block needs inputs and outputs")
     return Block(name, inputs, tuple(definitions), body, frozenset(free))
+
+
+def _parameter(item: Field) -> dict[str, Any]:
+    """As it is; what is needed to put it in place is there."""
+    item["name"].text()
+    item["shape"].elements()
+    return dict(_mapping(item))
+
+
+def _node(item: Field) -> dict[str, Any]:
+    """As it is; what is needed to put it in place, or to leave it out, is there."""
+    ends = [[name.text() for name in item[key].elements()] for key in ("inputs", "outputs")]
+    if "when" in _mapping(item):
+        item["when"].text()
+        if not all(ends):
+            raise InvalidSearchSpace(f"{item.path}: a node that may be left out needs an input and an output")
+    return dict(_mapping(item))
 
 
 def _mapping(item: Field) -> Mapping[str, Any]:

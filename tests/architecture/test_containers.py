@@ -152,8 +152,10 @@ def test_ports_lead_from_outside_to_the_api() -> None:
 def test_the_proxy_knows_the_paths_and_limits_of_the_api() -> None:
     for path in re.findall(r"location (?:= )?(/\S+) \{", NGINX):
         assert path in PATHS, path
-    streams = re.search(r"location ~ (\S+) \{", NGINX)
-    assert streams and any(re.search(streams[1], path) for path in PATHS)
+    patterns = re.findall(r"location ~ (\S+) \{", NGINX)
+    assert len(patterns) == 2
+    for pattern in patterns:
+        assert any(re.search(pattern, path) for path in PATHS), pattern
     limit = re.search(r"client_max_body_size (\d+)m;", NGINX)
     assert limit and int(limit[1]) * 2**20 == Settings.__dataclass_fields__["max_body_bytes"].default
     braces = [NGINX.count(sign) for sign in "{}"]

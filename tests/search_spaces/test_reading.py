@@ -159,6 +159,24 @@ def test_what_is_wrong_is_said(message: str) -> None:
         assemble(read_search_space(WRONG[message]), {"depth": "2"} if "depth" in str(WRONG[message]["layers"]) else {})
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"nodes": [{"op": "Relu", "outputs": ["sum"]}]}, {"nodes": [{"op": "Relu", "inputs": ["x"]}]},
+        {"nodes": [{"op": "Relu", "inputs": "x", "outputs": ["sum"]}]},
+        {"nodes": [{"op": "Relu", "inputs": [1], "outputs": ["sum"]}]},
+        {"nodes": [{"op": "Relu", "inputs": [], "outputs": ["sum"], "when": "n > 1"}]},
+        {"nodes": [{"op": "Relu", "inputs": ["x"], "outputs": [], "when": "n > 1"}]},
+        {"nodes": [{"op": "Relu", "inputs": ["x"], "outputs": ["sum"], "when": 1}]},
+        {"parameters": [{"dtype": "float32", "shape": [1]}]}, {"parameters": [{"name": "weight", "dtype": "float32"}]},
+        {"nodes": ["Relu"]}, {"parameters": [7]},
+    ],
+)  # fmt: skip
+def test_what_is_missing_in_a_block_is_said(part: dict[str, Any]) -> None:
+    with pytest.raises(GraphError, match=r"blocks\.conv\.(nodes|parameters)\[0\]"):
+        read_search_space(_with_block(**part))
+
+
 def test_sizes_that_nothing_binds_are_named() -> None:
     space = read_search_space(changed(inputs=[{"name": "image", "shape": ["batch", 3, "height", "resolution"]}]))
     with pytest.raises(GraphError, match="height"):
