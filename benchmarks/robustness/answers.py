@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from archgauge_client.wire import PredictionRequest
 from graphs.search_spaces import read_search_space
 from predictors import Predictor
 from predictors.compiled import compile_space
 from predictors.compiled.space import draw_rows
-from service.answers import parse_request
 from service.engine import PricingEngine
 from service.examples_spaces import SPACE
+from service.requests import parse_request
 from service.settings import Settings
 from service.store import Store
 from service.workers import Deadline
@@ -42,8 +43,12 @@ def expect(store: Store, versions: Sequence[str], bodies: Sequence[bytes]) -> Ex
     rows = draw_rows(space, ROWS, seed=0)
     predictions, rows_ms = {}, {}
     for version in versions:
-        requests = [parse_request(body).model_copy(update={"predictor": version}) for body in bodies]
-        predictions[version] = [engine.price(r, Deadline(math.inf))["predictions"][0] for r in requests]
+        told_of = []
+        for body in bodies:
+            request: PredictionRequest = parse_request(body)
+            pinned = request.model_copy(update={"predictor": version})
+            told_of.append(engine.price(pinned, Deadline(math.inf))["predictions"][0])
+        predictions[version] = told_of
         predictor = Predictor.load(store.predictor_folder(store.predictor(version)))
         told = compile_space(predictor, space, batch_size=1).predict(rows)
         rows_ms[version] = np.asarray(told.latency_ms).tolist()

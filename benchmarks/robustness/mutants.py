@@ -35,16 +35,16 @@ class Mutant(NamedTuple):
 
 
 def mutants(document: Mapping[str, Any], names: dict[str, str], number: int, seed: int) -> Iterator[Mutant]:
-    """So many, the first half ONNX and the second JSON (with a few streams); ``names`` as `world.things` gives them."""
+    """So many, half of them ONNX and half JSON (with a few streams); ``names`` as `world.things` gives them."""
     rng = random.Random(seed)
     files = {"tiny": examples.tiny_onnx(), **{name: write_onnx(sample(name, 3)) for name in NETWORKS}}
-    for _ in range(number // 2):
-        name = rng.choice(list(files))
-        damage = rng.choice((mutated_bytes, mutated_model, mutated_model))
-        yield _onnx(rng, f"{name}.onnx", damage(rng, files[name]))
     requests, streams = list(_requests(document, names)), list(_streams(names))
-    for _ in range(number - number // 2):
-        if rng.random() < _STREAMS:
+    for index in range(number):
+        if index % 2 == 0:
+            name = rng.choice(list(files))
+            damage = rng.choice((mutated_bytes, mutated_model, mutated_model))
+            yield _onnx(rng, f"{name}.onnx", damage(rng, files[name]))
+        elif rng.random() < _STREAMS:
             stream = rng.choice(streams)
             yield stream._replace(body=mutated_bytes(rng, stream.body))
         else:
@@ -75,8 +75,8 @@ def _requests(document: Mapping[str, Any], names: dict[str, str]) -> Iterator[tu
         yield f"predict_batch, {name}", "POST", "/v1/predictions/batch", [request, {**request, "batch_sizes": [1, 4]}]
     chosen = {"format": "search_space", "space": names["space"], "choices": {"stem": "kernel5", "body": 2}}
     yield "predict, choices", "POST", "/v1/predictions", {"architecture": chosen}
-    request = {"space": examples_spaces.SPACE, "restrict": {"body": ["3x3", "skip"]}, "dims": {"n": 2}}
-    yield "compile_search_space, restricted", "POST", "/v1/search-spaces", request
+    part = {"space": examples_spaces.SPACE, "restrict": {"body": ["3x3", "skip"]}, "dims": {"n": 2}}
+    yield "compile_search_space, restricted", "POST", "/v1/search-spaces", part
 
 
 def _streams(names: dict[str, str]) -> Iterator[Mutant]:

@@ -69,7 +69,7 @@ def mutated_model(rng: random.Random, data: bytes) -> bytes:
     model = onnx.load_model_from_string(data)
     for _ in range(rng.choice([1, 1, 2, 5])):
         _mutate(rng, model)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def _mutate(rng: random.Random, message: Message) -> None:
