@@ -18,6 +18,7 @@ from service.limits import BodyLimit
 from service.metrics import Metrics
 from service.openapi import install as install_openapi
 from service.routes import ROUTERS, batches
+from service.routes._page import explain
 from service.settings import Settings
 from service.state import Service
 
@@ -63,7 +64,7 @@ def create_app(settings: Settings, *, dedicated: bool = False) -> FastAPI:
         description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan,
         dependencies=[Depends(authenticate), Depends(limit_rate)],
     )  # fmt: skip
-    problems.install(app, ROUTERS)
+    problems.install(app, ROUTERS, explain)
     install_openapi(app)
     for router in ROUTERS:
         app.include_router(router)

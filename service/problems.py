@@ -7,7 +7,7 @@ its trace and answered with 500 and nothing of its text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter, FastAPI, Request
@@ -164,16 +164,25 @@ def problem_response(error: BaseException, instance: str | None = None) -> Respo
     return Response(problem.model_dump_json(exclude_none=True), problem.status, headers, MEDIA_TYPE)
 
 
-def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
-    """Answer with problem documents whatever an endpoint of the ``routers`` raises."""
+def install(app: FastAPI, routers: Sequence[APIRouter], page: Callable[[Request, Exception], Response]) -> None:
+    """Answer with problem documents whatever an endpoint of the ``routers`` raises; browsers that ask for what is not
+    there are answered with a ``page``.
+    """
 
     def handler(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException) and error.status_code == 404 and _in_browser(request):
+            return page(request, error)
         if isinstance(error, HTTPException) and error.status_code == 405:
             error.headers = {"Allow": ", ".join(_methods(routers, request.scope))}
         return problem_response(error, request.url.path)
 
     for cls in (*TABLE, HTTPException, RequestValidationError):
         app.add_exception_handler(cls, handler)
+
+
+def _in_browser(request: Request) -> bool:
+    """Whether somebody follows a link or types an address, as opposed to a program that uses the API."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
 
 
 def _methods(routers: Sequence[APIRouter], scope: Scope) -> list[str]:

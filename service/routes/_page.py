@@ -26,7 +26,7 @@ class Page(APIRoute):
             try:
                 return await handle(request)
             except Exception as error:
-                return _explain(request, error)
+                return explain(request, error)
 
         return handle_or_explain
 
@@ -43,7 +43,7 @@ def signed_in(request: Request) -> bool:
     return principal.key is not None
 
 
-def _explain(request: Request, error: Exception) -> Response:
+def explain(request: Request, error: Exception) -> Response:
     """The page for an error; who has to sign in is asked to, and led back."""
     problem = problem_of(error, request.url.path)
     if problem.status == 401 and request.method == "GET":

@@ -162,6 +162,10 @@ function explain(model, error) {
   if (error.type?.endsWith(":unpriceable-kernels")) more.push(again("Predict what can be priced", () => {
     form.dataset.strict = "false";
   }));
+  const batch = document.getElementById("batch");
+  if (batch.value && error.detail?.includes("batch size")) more.push(again("Take the batch size of the file", () => {
+    batch.value = "";
+  }));
   if (models.length > 1) more.push(again("Leave it out", () => remove(model)));
   complain(error, "This could not be predicted", more);
   const dim = error.dimension && !error.dimension.endsWith("]") ? askFor(error.dimension) : null;

@@ -52,32 +52,42 @@ const percent = (share) => (share == null ? "–" : share < 1e-4 ? "under 0.01 %
 const count = (value) => (value < 1e6 ? value.toLocaleString("en") : `10${superscript(Math.floor(Math.log10(value)))}`);
 const superscript = (number) => String(number).replace(/./g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]);
 
-/** A table of layers and choices; shades are steps between the smallest and the largest cost. */
+/** A table of the layers that have a choice; shades are steps between the smallest and the largest cost. */
 function heat(table) {
-  const all = table.layers.flatMap((layer) => layer.latency_ms);
+  const layers = table.layers.filter((layer) => layer.choices.length > 1);
+  const all = layers.flatMap((layer) => layer.latency_ms);
   const low = Math.min(...all), high = Math.max(...all);
-  const names = table.layers[0]?.choices ?? [];
-  const same = table.layers.every((layer) => layer.choices.every((choice, index) => names[index] === choice));
-  const widest = Math.max(...table.layers.map((layer) => layer.choices.length));
+  const names = layers[0]?.choices ?? [];
+  const same = layers.every((layer) => layer.choices.every((choice, index) => names[index] === choice));
+  const widest = Math.max(...layers.map((layer) => layer.choices.length));
   const head = made("tr", "");
   head.append(made("th", "Layer", { scope: "col" }));
   for (let i = 0; i < widest; i++) {
     head.append(made("th", same ? names[i] : `${i + 1}.`, { scope: "col", class: "number" }));
   }
   document.getElementById("heat-head").append(head);
-  for (const layer of table.layers) {
+  for (const layer of layers) {
     const row = made("tr", "");
     row.append(made("th", layer.name, { scope: "row" }));
     layer.latency_ms.forEach((ms, index) => {
       const shade = high > low ? Math.min(SHADES - 1, Math.floor((SHADES * (ms - low)) / (high - low))) : 0;
-      const cell = made("td", digits(ms), { class: `number heat-${shade}` });
+      const cell = made("td", entry(ms), { class: `number heat-${shade}` });
       if (!same) cell.append(made("span", layer.choices[index], { class: "small" }));
       row.append(cell);
     });
     document.getElementById("heat").append(row);
   }
-  document.getElementById("fixed").textContent = `What belongs to no layer takes ${digits(table.fixed_latency_ms)} ms.`
+  const others = table.layers.filter((layer) => layer.choices.length === 1);
+  const rest = others.reduce((sum, layer) => sum + layer.latency_ms[0], table.fixed_latency_ms);
+  const without = `layer${others.length > 1 ? "s" : ""} without a choice`;
+  const whose = others.length ? ` or to the ${others.length} ${without}` : "";
+  document.getElementById("fixed").textContent = `What belongs to no layer${whose} takes ${digits(rest)} ms.`
     + (table.error ? ` Sums lie ${digits(100 * table.error.mean)} % from predictions on average.` : "");
+}
+
+function entry(ms) {
+  const text = ms.toLocaleString("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 });
+  return text.replace("-", "−");
 }
 
 /** Random rows, priced by the server in one request. */

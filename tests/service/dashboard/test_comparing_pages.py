@@ -62,6 +62,13 @@ def test_models_are_added_to_a_comparison(page: Page) -> None:
     rows = page.get_by_role("region", name="Models and targets").locator("tbody tr")
     expect(rows).to_have_count(4)
     assert page.get_by_text("misses the budget").count() == 4  # the budget came along
+    rows.first.get_by_role("link").click()
+    expect(page.locator(".headline")).to_contain_text("misses the budget")
+    page.get_by_role("link", name="Compare with others").click()
+    expect(rows).to_have_count(1)
+    assert page.get_by_label("Memory budget").input_value() == "0.5"
+    page.go_back()
+    page.go_back()
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     assert download.value.suggested_filename == "comparison.csv"

@@ -164,3 +164,6 @@ def test_pages_speak_html_of_their_errors(dashboard: str) -> None:
         response = httpx.get(dashboard + path)
         assert response.status_code == status and response.headers["content-type"].startswith("text/html")
     assert httpx.get(f"{dashboard}/compare?{'p=x&' * 101}").status_code == 422
+    for accept, answered in (("text/html,*/*;q=0.8", "text/html"), ("*/*", "application/problem+json")):
+        response = httpx.get(f"{dashboard}/nowhere", headers={"accept": accept})
+        assert response.status_code == 404 and response.headers["content-type"].startswith(answered)

@@ -161,6 +161,16 @@ def test_a_model_that_fails_can_be_left_out(page: Page) -> None:
     assert names == ["SqueezeNet", "ShuffleNet"]
 
 
+def test_a_batch_size_that_a_file_rules_out_can_be_left_to_it(page: Page) -> None:
+    choose_example(page, "SqueezeNet")
+    page.get_by_label("Batch size").fill("8")
+    page.get_by_role("button", name="Predict", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("cannot run with batch size 8")
+    page.get_by_role("button", name="Take the batch size of the file").click()
+    page.wait_for_url(re.compile("/predictions/"))
+    assert "batch size 1" in page.inner_text(".facts")
+
+
 def test_a_budget_that_is_no_number_is_refused_before_anything_is_sent(page: Page) -> None:
     choose_example(page, "SqueezeNet")
     page.get_by_label("Latency").fill("-1")
