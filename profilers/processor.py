@@ -55,7 +55,7 @@ class Processor:
             entries = []  # the host's: nothing of what it says holds here
         first = entries[0] if entries else {}
         return cls(
-            model=first.get("model name") or _arm_model(entries, usable, _board(root)),
+            model=_arm_model(entries, usable, _board(root)) or first.get("model name", ""),
             vendor=first.get("vendor_id") or first.get("CPU implementer", ""),
             flags=frozenset(first.get("flags", first.get("Features", "")).split()),
             mhz=first.get("cpu MHz", ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,16 +14,22 @@ import httpx
 from archgauge_client import Client
 from archgauge_client.wire_agents import Agent, Campaign, CampaignRequest
 from benchmarks.emulated_arm.machine import EmulatedArm
-from graphs import write_onnx
+from graphs import LoweringProfile, flops, lower, write_onnx
 from graphs.spaces import sample
-from lookup_tables import read_table
+from lookup_tables import PlanItem, read_table
+from lookup_tables.plans import Split
+from profilers.protocol import PROTOCOL_VERSION
+from service.campaigns.planning import tasks_of
+from service.db import Campaigns, Tasks
 from service.keys import create_key
 from service.server import in_background
 from service.settings import Settings
 from service.store import Store
 
-#: For the whole of it; an emulated processor is some twenty times slower.
-_PATIENCE_S = 1500.0
+#: For the whole of it, and for one network: an emulated processor is a hundred times slower.
+_PATIENCE_S, _ITEM_S = 1800.0, 600.0
+#: With small networks among them.
+_FAMILIES = ("layouts", "mbconv", "elementwise", "lcnet", "shufflenet", "classify-maps", "conformer", "convmixer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +40,46 @@ class Proof:
     holds: bool
 
 
-def prove(machine: EmulatedArm, folder: Path, budget_s: float, say: Callable[[str], None]) -> Proof:
+def prove(machine: EmulatedArm, folder: Path, networks: int, say: Callable[[str], None]) -> Proof:
     """Enrol, lease, measure, upload, make a table and a predictor, and try to promote it."""
-    settings = Settings(folder / "state", lease_ttl_s=60.0)
     with Store.open(folder / "state") as store:
         _, key = create_key(store.database, "me", ["admin", "predict"])
-        with in_background(settings) as url, Client(url, api_key=key) as client:
+        with in_background(Settings(folder / "state")) as url, Client(url, api_key=key) as client:
             token = client.agents.invite("emulated board").token
             device = _start_agent(machine, folder / "device", url, token)
             try:
-                agent = _enrolled(client, device)
+                agent = _enrolled(client, device, folder / "device/agent.log")
                 say(f"enrolled: {agent.target}")
-                request = CampaignRequest(target=agent.target, budget_s=budget_s, rounds=1, items_per_task=2)
-                campaign = _finished(client, client.campaigns.start(request).id, say)
+                campaign = _finished(client, _begin(store, agent.target, small_networks(networks)), say)
             finally:
                 device.terminate()
                 device.wait(60)
             with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60.0) as asker:
                 return _judge(store, asker, campaign)
+
+
+def small_networks(count: int) -> list[PlanItem]:
+    """The cheapest of some families, for all that a plan has: to learn from, for composition, to be judged by."""
+    profile = LoweringProfile(nchwc_block=0)
+    names = [(family, seed) for family in _FAMILIES for seed in range(1, 7)]
+    cheapest = sorted(names, key=lambda name: sum(map(flops, lower(sample(*name), profile))))[:count]
+    splits: tuple[Split, ...] = ("train", "train", "composition", "train", "train", "holdout")
+    items = []
+    for index, (family, seed) in enumerate(cheapest):
+        split = splits[index % len(splits)]
+        items.append(PlanItem(family, seed, "in_network" if split == "train" else "network+whole", split))
+    return items
+
+
+def _begin(store: Store, target: str, items: Sequence[PlanItem]) -> str:
+    """A campaign that measures just these: what one plans for an hour would take a day here."""
+    wanted = CampaignRequest(budget_s=_PATIENCE_S, rounds=1).model_dump(mode="json", exclude={"target"})
+    tasks = [task | {"limits": {"seconds": _ITEM_S}} for task in tasks_of(items, 2, PROTOCOL_VERSION)]
+    with store.database.write() as session:
+        made = Campaigns(session).add(target, wanted, "benchmark")
+        Tasks(session).add(made.id, target, 1, tasks)
+        Campaigns(session).measure(made.id, 1)
+    return made.id
 
 
 def _start_agent(machine: EmulatedArm, home: Path, url: str, token: str) -> subprocess.Popen[bytes]:
@@ -61,22 +89,24 @@ def _start_agent(machine: EmulatedArm, home: Path, url: str, token: str) -> subp
         return subprocess.Popen([*command, "--data-dir", str(home)], cwd=home, stdout=log, stderr=log)
 
 
-def _enrolled(client: Client, device: subprocess.Popen[bytes]) -> Agent:
+def _enrolled(client: Client, device: subprocess.Popen[bytes], log: Path) -> Agent:
     end = time.monotonic() + _PATIENCE_S
     while time.monotonic() < end and device.poll() is None:
         found = client.agents.all()
         if found:
             return found[0]
         time.sleep(1.0)
-    raise RuntimeError("the agent did not enrol; agent.log in its folder says why")
+    raise RuntimeError(f"the agent did not enrol:\n{log.read_text()[-3000:]}")
 
 
 def _finished(client: Client, campaign_id: str, say: Callable[[str], None]) -> Campaign:
     end, before = time.monotonic() + _PATIENCE_S, ""
     while time.monotonic() < end:
         campaign = client.campaigns.get(campaign_id)
-        spent = f"{campaign.spent_s:.0f} of {campaign.budget_s:.0f} s measured"
-        now = f"{campaign.state}, {spent}, {campaign.tasks.done} tasks done"
+        tasks = campaign.tasks
+        now = (
+            f"{campaign.state}: {tasks.done} tasks done, {tasks.queued + tasks.leased} to do, {campaign.spent_s:.0f} s"
+        )
         if now != before:
             say(now)
         before = now

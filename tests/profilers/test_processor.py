@@ -17,7 +17,8 @@ XEON = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: Intel(R) Xeon(R
 
 def arm(*cores: tuple[str, str]) -> str:
     return "\n".join(
-        f"processor\t: {number}\nBogoMIPS\t: 108.00\nFeatures\t: fp asimd asimddp\n"
+        f"processor\t: {number}\nmodel name\t: ARMv8 Processor rev 1 (v8l)\nBogoMIPS\t: 108.00\n"
+        "Features\t: fp asimd asimddp\n"
         f"CPU implementer\t: {implementer}\nCPU part\t: {part}\n"
         for number, (implementer, part) in enumerate(cores)
     )
