@@ -40,6 +40,7 @@ def enrol(
         made = _ask(server, Agents(client), described, patience, token, name)
     identity = Identity(server, made.agent, made.name, made.key or key)
     home.remember(identity)
+    patience.begin_with_key()
     say(f"enrolled as {made.name} ({made.agent}), target {described.target.id}")
     return identity
 

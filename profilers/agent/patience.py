@@ -22,7 +22,7 @@ class Patience:
     def __init__(self, max_duration_s: float | None, say: Callable[[str], None]) -> None:
         self._max_duration_s = max_duration_s
         self._say = say
-        self._began = time.monotonic()
+        self._began = self._key_since = time.monotonic()
         self._failures = 0
         self._waited_for = ""
 
@@ -40,10 +40,14 @@ class Patience:
         self._waited_for = why
         time.sleep(max(0.0, min(seconds, self.left_s)))
 
+    def begin_with_key(self) -> None:
+        """The agent has a key, which the service may not know everywhere yet; on a slow device that is late."""
+        self._key_since = time.monotonic()
+
     def bear(self, error: ArchGaugeError) -> None:
         """Wait before another attempt, longer every time. Raises the error where the service refuses for good."""
         refused = isinstance(error, ProblemError) and error.status in _REFUSALS
-        if refused and time.monotonic() - self._began > _KEY_KNOWN_S:
+        if refused and time.monotonic() - self._key_since > _KEY_KNOWN_S:
             raise error
         first, longest = PAUSE_S
         pause_s = min(longest, first * 2.0**self._failures) * random.uniform(0.5, 1.0)

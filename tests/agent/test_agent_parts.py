@@ -11,10 +11,13 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from archgauge_client import ProblemError
+from archgauge_client.wire import Problem
 from archgauge_client.wire_agents import Lease
 from graphs import GraphError, write_json
 from graphs.spaces import sample
@@ -175,6 +178,20 @@ def test_a_key_is_not_asked_for_where_it_cannot_be_kept(
         enrol("http://127.0.0.1:1", home, Description(target, {}), patience, token=None, key=None, name=None,
               say=said.append)  # fmt: skip
     assert len(said) == 1 and said[0].startswith("waiting: the disk has no room")
+
+
+def test_a_key_that_came_late_may_be_unknown_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a device that takes a minute to describe itself: the service learns of its key within seconds."""
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now, sleep=lambda _: None)
+    monkeypatch.setattr("profilers.agent.patience.time", clock)
+    patience = Patience(None, lambda _: None)
+    refusal = ProblemError(Problem(type="about:blank", title="An API key is needed", status=401))
+    clock.now = 90.0
+    patience.begin_with_key()
+    patience.bear(refusal)
+    clock.now = 120.0
+    with pytest.raises(ProblemError):
+        patience.bear(refusal)
 
 
 def test_graphs_of_others_are_distrusted() -> None:
