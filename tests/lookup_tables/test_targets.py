@@ -60,7 +60,8 @@ def test_edited_target_is_refused(target: Target) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        {}, {"device": {}}, {"device": "x"}, {"device": [["cpu_model", "x"]]}, {"device": {"cpu_model": "x", "caches": 3}}, {"device": {"cpu_model": 3}},
+        {}, {"device": {}}, {"device": "x"}, {"device": [["cpu_model", "x"]]},
+        {"device": {"cpu_model": "x", "caches": 3}}, {"device": {"cpu_model": 3}},
         {"device": {"cpu_model": "x", "cores": "4"}}, {"device": {"cpu_model": "x"}, "runtime": 7},
         {"device": {"cpu_model": "x"}, "threads": True}, {"device": {"cpu_model": "x"}, "runtime": 300 * "x"},
         {"device": {"cpu_model": "x"}, "lowering": {"version": "new"}},
