@@ -33,6 +33,13 @@ def eliminate_dropout(r: Rewriter, node: Node) -> None:
     _skip(r, node)
 
 
+def fold_half(r: Rewriter, node: Node) -> None:
+    """Arithmetic on nothing but constants of float16, which inference leaves to those who have kernels for it."""
+    made = node.outputs[0]
+    if r.dtype(made) == "float16" and not r.is_output(made) and all(r.is_constant(t) for t in node.inputs if t):
+        r.bypass(node, r.constant(t=r.types[made]))
+
+
 def eliminate_cast(r: Rewriter, node: Node) -> None:
     """A cast to the type that the tensor has."""
     if r.dtype(node.inputs[0]) == r.dtype(node.outputs[0]):

@@ -87,6 +87,11 @@ _REWRITE_RULES = Pass(
 )  # fmt: skip
 
 LEVEL_1: tuple[Pass, ...] = (
+    Pass(
+        "constants of half precision",
+        _rules(eliminations.fold_half, "Add", "Sub", "Mul", "Div", "Relu", "Erf", "LeakyRelu", "MatMul", "Gemm"),
+        isas=ARM_HALF,
+    ),
     _REWRITE_RULES,
     Pass("matmul + add", _rules(matmul_fusions.fuse_matmul_add_early, "MatMul")),
     Pass("reshape chains", _rules(shape_fusions.fuse_reshapes, "Reshape")),
