@@ -113,6 +113,7 @@ class Predictor:
 
     def estimate_many(self, networks: Sequence[Sequence[Kernel]]) -> list[list[Estimate]]:
         """As `estimate`, for many runs: equal kernels in equal contexts are estimated once."""
+        self.estimator.rough.kernels_us([k for kernels in networks for k in kernels])  # at once, to be remembered
         asked = [(k, c) for kernels in networks for k, c in zip(kernels, self.estimator.contexts(kernels), strict=True)]
         found = self._memory.find(asked)
         unknown = list(dict.fromkeys(q for q, e in zip(asked, found, strict=True) if e is None))
