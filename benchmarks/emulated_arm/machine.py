@@ -132,10 +132,10 @@ class EmulatedArm:
         here = shlex.quote(str(self.folder))
         self.python.write_text(
             "#!/bin/sh\n"
-            f"here={here}\n"
-            'export PYTHONHOME="$here/root/usr" PYTHONPATH="${PYTHONPATH:+$PYTHONPATH:}$here/wheels" PYTHONUTF8=1\n'
-            f'exec "$here/qemu/qemu-aarch64" -cpu {shlex.quote(cpu)} -L "$here/root" -0 "$0" '
-            f'"$here/root/usr/bin/python{PYTHON}" "$@"\n'
+            f'here={here}\nsystem="$here/root"\n'
+            'export PYTHONHOME="$system/usr" PYTHONPATH="${PYTHONPATH:+$PYTHONPATH:}$here/wheels" PYTHONUTF8=1\n'
+            f'exec "$here/qemu/qemu-aarch64" -cpu {shlex.quote(cpu)} -L "$system" -0 "$0" '
+            f'"$system/usr/bin/python{PYTHON}" "$@"\n'
         )
         self.python.chmod(0o755)
 
