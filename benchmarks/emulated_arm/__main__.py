@@ -1,6 +1,6 @@
 """ARM without any: set up an emulated machine, run the agent on it end to end, check how its runtime lowers graphs.
 
-    python -m benchmarks.emulated_arm agent [--networks 12]
+    python -m benchmarks.emulated_arm agent [--networks 6]
     python -m benchmarks.emulated_arm [--cpu cortex-a72] lowering [--seeds 1,2] [--families resnet,bert] [--record]
     python -m benchmarks.emulated_arm python -- -c 'import platform; print(platform.machine())'
 
@@ -44,7 +44,7 @@ def main(context: click.Context, folder: Path | None, cpu: str, mirror: str) -> 
 
 
 @main.command()
-@click.option("--networks", default=12, show_default=True, help="How many small ones to measure.")
+@click.option("--networks", default=6, show_default=True, help="How many small ones to measure.")
 @click.pass_obj
 def agent(machine: EmulatedArm, networks: int) -> None:
     """Enrol, lease, measure, upload, make a table and a predictor; fails unless promoting it is refused."""
