@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -23,6 +24,9 @@ MEDIA_TYPE = "application/x-ndjson"
 
 #: Answers that may wait for a client which sends everything before it reads anything.
 _UNSENT_BYTES = 8 * 1024 * 1024
+
+#: A body that says it is no longer than this is answered to its end, also by a process that is about to end.
+_SHORT_BYTES = 8 * 1024 * 1024
 
 #: How often a stream that waits for its client looks whether the process is about to end.
 _LOOK_S = 0.5
@@ -39,10 +43,13 @@ class BatchStream(Response):
         self.headers["X-Accel-Buffering"] = "no"  # proxies shall pass lines on as they come
         self._service = service
         self._allowance = allowance
+        self._short = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         settings = self._service.settings
         inbox = Inbox(settings.max_body_bytes, TOGETHER, settings.request_time_limit_s)
+        length = Headers(scope=scope).get("content-length", "")
+        self._short = length.isdecimal() and int(length) <= _SHORT_BYTES
         outbox = _Outbox(send)
         async with self._service.batches:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -82,7 +89,7 @@ class BatchStream(Response):
         taking = asyncio.ensure_future(inbox.take())
         try:
             while not taking.done():
-                if self._service.stopping.asked and not inbox.complete:
+                if self._service.stopping.asked and not (self._short or inbox.complete):
                     raise Stopping("the process is about to end; send the rest of the batch again")
                 await asyncio.wait([taking], timeout=_LOOK_S)
             return taking.result()
