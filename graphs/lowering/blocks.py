@@ -15,12 +15,11 @@ from typing import NamedTuple
 from graphs.ir import Graph, Node, TensorType
 from graphs.kernels import Kernel
 from graphs.lowering.chains import Key, Part, divide, forms_of
+from graphs.lowering.nchwc import blocked_tensors
 from graphs.memory import constant_bytes, peak_memory
 
 #: Parts that are remembered.
 _REMEMBERED = 5_000
-
-_BLOCKED_DOMAIN = "com.microsoft.nchwc"
 
 
 class FromBlocks(NamedTuple):
@@ -103,7 +102,7 @@ def _slices(graph: Graph, parts: Sequence[Part], optimised: Graph, kernels: Sequ
         (last,) = owners
         places[last].append(place)
         before = node.outputs[0]
-    blocked = _blocked(optimised)
+    blocked = blocked_tensors(optimised)
     slices, entry = [], graph.inputs[0]
     for part, mine in zip(parts, places, strict=True):
         nodes = [optimised.nodes[place] for place in mine]
@@ -135,16 +134,6 @@ def _slice(
         sum([graph.parameters[name].type.elements for name in constants]),
         constant_bytes(Graph("", graph.opset, [], [], optimised.parameters, nodes, optimised.types)),
     )
-
-
-def _blocked(optimised: Graph) -> set[str]:
-    """Tensors in the blocked layout: operators that work on single elements pass it on."""
-    blocked: set[str] = set()
-    for node in optimised.nodes:
-        made = node.op != "ReorderOutput" if node.domain == _BLOCKED_DOMAIN else not blocked.isdisjoint(node.inputs)
-        if made:
-            blocked.update(node.outputs)
-    return blocked
 
 
 def _peak_memory(parts: Sequence[_Lowered]) -> int:

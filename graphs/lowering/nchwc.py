@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphs.ir import Attribute, Node, TensorType
+from graphs.ir import Attribute, Graph, Node, TensorType
 from graphs.lowering.rewriter import Rewriter, merged_origin
 
 _DOMAIN = "com.microsoft.nchwc"
@@ -34,6 +34,16 @@ class _Blocked:
 def to_blocked_layout(r: Rewriter, block: int) -> None:
     """Convert everything that the runtime converts; ``block`` is 16 with AVX-512 and 8 without."""
     _Layout(r, block).run()
+
+
+def blocked_tensors(lowered: Graph) -> set[str]:
+    """Tensors of a lowered graph in the blocked layout: operators that work on single elements pass it on."""
+    blocked: set[str] = set()
+    for node in lowered.nodes:
+        made = node.op != "ReorderOutput" if node.domain == _DOMAIN else not blocked.isdisjoint(node.inputs)
+        if made:
+            blocked.update(node.outputs)
+    return blocked
 
 
 class _Layout:

@@ -10,14 +10,13 @@ from graphs.ir import Graph
 from graphs.kernels import Kernel
 from graphs.kernels_of import kernels_of
 from graphs.lowering import LoweringProfile, optimise
+from graphs.lowering.nchwc import blocked_tensors
 from graphs.memory import memory_over_time
 from graphs.packing import packed_bytes
 from graphs.search_spaces import Walker, assemble_row
 from graphs.search_spaces.assembly import SEPARATOR
 from graphs.search_spaces.pieces import Piece
 from predictors.context import contexts_of
-
-_BLOCKED_DOMAIN = "com.microsoft.nchwc"
 
 #: Kernels at the end of a block that tell how its output is laid out.
 _ENDS = 2
@@ -64,7 +63,7 @@ def observe(walker: Walker, row: Sequence[int], profile: LoweringProfile) -> Obs
     pieces = [step.piece for step in walker.walk(row) if step.piece is not None and step.piece.graph.nodes]
     blocks = [BlockKernels() for _ in pieces]
     kernels = kernels_of(lowered)
-    blocked = _blocked(lowered)
+    blocked = blocked_tensors(lowered)
     contexts = contexts_of(kernels, 0.0)
     memory, live = memory_over_time(lowered)
     for i, (place, kernel) in enumerate(zip(places, kernels, strict=True)):
@@ -106,19 +105,6 @@ def _places(graph: Graph, lowered: Graph) -> list[int]:
             places[index] = readers.get(node.outputs[0], len(layers) - 1)
         readers.update(dict.fromkeys(node.inputs, places[index]))
     return places
-
-
-def _blocked(lowered: Graph) -> set[str]:
-    """Tensors in the blocked layout: operators that work on single elements pass it on."""
-    blocked: set[str] = set()
-    for node in lowered.nodes:
-        if node.domain == _BLOCKED_DOMAIN:
-            made = node.op != "ReorderOutput"
-        else:
-            made = not blocked.isdisjoint(node.inputs)
-        if made:
-            blocked.update(node.outputs)
-    return blocked
 
 
 def _add_constants(lowered: Graph, places: Sequence[int], blocks: Sequence[BlockKernels]) -> None:
