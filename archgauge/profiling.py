@@ -17,10 +17,10 @@ from archgauge.executors import Executor
 from archgauge.measuring import metering_seconds
 from archgauge.output import Report
 from lookup_tables import Measurement, TableVersion, Target, write_table
+from lookup_tables.drift import reference_of
 from predictors import make_plan
 from predictors.energy.plan import with_metering
 from profilers import Progress, carry_out, measure_peaks
-from profilers.drift import reference_of
 from profilers.meters.metering import Metering
 from service.store import Store
 

@@ -13,7 +13,6 @@ from profilers.errors import InvalidSpool, MeasurementFailed, ProfilerError, Run
 if TYPE_CHECKING:
     from profilers.campaign import Progress, carry_out
     from profilers.device import fingerprint, local_target
-    from profilers.drift import reference_of
     from profilers.measuring import ModelMeasurement, ModelMeter, measure_model
     from profilers.observing import observe_lowering
     from profilers.peaks import Peaks, measure_peaks
@@ -23,13 +22,12 @@ _HOMES = {
     "ModelMeasurement": "measuring", "ModelMeter": "measuring", "PROTOCOL_VERSION": "protocol", "Peaks": "peaks",
     "Progress": "campaign", "carry_out": "campaign", "fingerprint": "device", "local_target": "device",
     "measure_model": "measuring", "measure_peaks": "peaks", "observe_lowering": "observing",
-    "reference_of": "drift",
 }  # fmt: skip
 
 __all__ = [
     "PROTOCOL_VERSION", "InvalidSpool", "MeasurementFailed", "ModelMeasurement", "ModelMeter", "Peaks",
     "ProfilerError", "Progress", "RuntimeNotInstalled", "UnknownRuntime", "carry_out", "fingerprint", "local_target",
-    "measure_model", "measure_peaks", "observe_lowering", "reference_of",
+    "measure_model", "measure_peaks", "observe_lowering",
 ]  # fmt: skip
 
 

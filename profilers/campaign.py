@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from lookup_tables.drift import correct_all
 from lookup_tables.plans import PlanItem
 from lookup_tables.records import Measurement
 from lookup_tables.targets import Target
 from profilers.child import Child, memory_limit
-from profilers.drift import correct_all
 from profilers.errors import MeasurementFailed
 from profilers.failures import common_record, failed
 from profilers.spool import Entry, Spool

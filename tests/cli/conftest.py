@@ -11,8 +11,8 @@ from archgauge.cli import main
 from archgauge.networks import real_networks
 from archgauge.state import open_store
 from lookup_tables import PlanItem, write_table
+from lookup_tables.drift import reference_of
 from profilers import carry_out, local_target, measure_peaks
-from profilers.drift import reference_of
 
 #: Measured to the end, however long it takes: a busy machine must not make a poorer table.
 PLAN = [

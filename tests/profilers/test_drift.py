@@ -3,8 +3,7 @@ from dataclasses import replace
 import pytest
 
 from lookup_tables import Measurement
-from lookup_tables.drift import MOMENTARY
-from profilers.drift import correct_all, reference_of
+from lookup_tables.drift import MOMENTARY, correct_all, reference_of
 
 BASE = Measurement("whole_model", latency_us=100.0, p10_us=90.0, p90_us=110.0, mad_us=5.0, blocks_us=(90.0, 110.0))
 
