@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from graphs.kernels import Kernel, Operand
+from graphs.masking import SLOWING
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Difference:
 def compare(ours: Sequence[Kernel], theirs: Sequence[Kernel]) -> Difference:
     """The difference of two multisets of kernels, by key.
 
-    How much of the data is subnormal is left aside: the runtime's own graph, which comes without weights, cannot say.
+    What of the data slows it down is left aside: the runtime's own graph, which comes without weights, cannot say.
     """
     ours, theirs = ([_without_data(kernel) for kernel in side] for side in (ours, theirs))
     examples = {kernel.key: kernel for kernel in (*ours, *theirs)}
@@ -39,7 +40,7 @@ def compare(ours: Sequence[Kernel], theirs: Sequence[Kernel]) -> Difference:
 
 
 def _without_data(kernel: Kernel) -> Kernel:
-    return replace(kernel, attributes=tuple(pair for pair in kernel.attributes if pair[0] != "subnormal"))
+    return replace(kernel, attributes=tuple(pair for pair in kernel.attributes if pair[0] not in SLOWING))
 
 
 def describe(kernel: Kernel) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 import onnx
 
 from graphs import Graph, Kernel, LoweringProfile, kernels_of, prepare, write_onnx
+from graphs.masking import SLOWING
 from graphs.spaces import sample
 from profilers import local_target
 from profilers.runtimes import Loading, make_runtime
@@ -53,7 +54,7 @@ def network(name: str) -> Graph:
 def summary(kernels: Sequence[Kernel]) -> dict[str, Any]:
     """The kinds, to see what differs, and a hash over the keys of all kernels, in no order.
 
-    How much of the data is subnormal is left aside: what the runtime writes comes without most weights.
+    What of the data slows a kernel down is left aside: what the runtime writes comes without most weights.
     """
     keys = json.dumps(sorted(_without_data(kernel).key for kernel in kernels))
     kinds = Counter(kernel.kind for kernel in kernels)
@@ -61,7 +62,7 @@ def summary(kernels: Sequence[Kernel]) -> dict[str, Any]:
 
 
 def _without_data(kernel: Kernel) -> Kernel:
-    return replace(kernel, attributes=tuple(pair for pair in kernel.attributes if pair[0] != "subnormal"))
+    return replace(kernel, attributes=tuple(pair for pair in kernel.attributes if pair[0] not in SLOWING))
 
 
 def write(profile: LoweringProfile, observed: Mapping[str, Sequence[Kernel]]) -> Path:

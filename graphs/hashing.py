@@ -63,7 +63,7 @@ class _Colouring:
         if value is not None:
             data = "|".join(map(str, value.reshape(-1))).encode() if value.dtype.kind == "O" else value.tobytes()
             return _hash(b"value", _type(parameter.type), data)
-        masking = (repr(parameter.masking),) if parameter.masking else ()
+        masking = (repr(tuple(parameter.masking)),) if parameter.masking else ()
         return _hash(b"weight", _type(parameter.type), repr(fill), *masking)
 
     def _node(self, node: Node) -> bytes:

@@ -52,6 +52,15 @@ class TensorType(NamedTuple):
         return prod(self.dims)
 
 
+class Masking(NamedTuple):
+    """Which shares of a mask's elements hide attention scores (see `graphs.masking`)."""
+
+    #: So deep that a softmax makes zeros of them.
+    vanishing: float = 0.0
+    #: So little that a softmax makes subnormal numbers of them.
+    subnormal: float = 0.0
+
+
 @dataclass(slots=True)
 class Parameter:
     """A constant: a weight, or a small value.
@@ -64,8 +73,8 @@ class Parameter:
     type: TensorType
     value: Value | None = None
     fill: float | None = None
-    #: Of a large mask without ``value``, the share of its elements that hide (see `graphs.masking`).
-    masking: float = 0.0
+    #: Of a large mask without ``value``, what it hides.
+    masking: Masking | None = None
 
 
 @dataclass(slots=True)

@@ -15,10 +15,10 @@ import numpy as np
 from graphs.dtypes import BITS
 from graphs.errors import InvalidGraph
 from graphs.inference.elementwise import dtype_of
-from graphs.ir import MAX_VALUE_ELEMENTS, Attribute, Dim, Graph, Node, Parameter, TensorType, Value
+from graphs.ir import MAX_VALUE_ELEMENTS, Attribute, Dim, Graph, Masking, Node, Parameter, TensorType, Value
 from graphs.json_fields import Field
 from graphs.json_plain import plain_node, plain_weight
-from graphs.masking import hidden_share, rounded
+from graphs.masking import hidden, masking
 from graphs.validation import NEWEST_OPSET, validate
 
 #: Attributes of the standard and of com.microsoft that are floating point, so that 1 in JSON means 1.0.
@@ -111,20 +111,21 @@ def read_parameter(item: Field) -> Parameter:
     if value is not None:
         array = _array(value, type_)
         small = array.size <= MAX_VALUE_ELEMENTS
-        return Parameter(type_, array if small else None, None, 0.0 if small else hidden_share(array))
+        return Parameter(type_, array if small else None, None, None if small else hidden(array))
     if number is not None and prod(shape) <= MAX_VALUE_ELEMENTS:
         return Parameter(type_, np.full(shape, number, _numpy_dtype(type_.dtype)), number)
     return Parameter(type_, None, number, _masking(item))
 
 
-def _masking(item: Field) -> float:
+def _masking(item: Field) -> Masking | None:
     given = item.optional("masking")
     if given is None:
-        return 0.0
-    share = given.number()
-    if not 0 <= share <= 1:
-        raise InvalidGraph(f"{given.path}: a share lies between 0 and 1, not at {share}")
-    return rounded(share)
+        return None
+    given.only(*Masking._fields)
+    shares = [given.get(name, 0.0).number() for name in Masking._fields]
+    if not (min(shares) >= 0 and sum(shares) <= 1):  # not a number is neither
+        raise InvalidGraph(f"{given.path}: shares are at least 0 and together at most 1, not {shares}")
+    return masking(*shares)
 
 
 def _array(item: Field, type_: TensorType) -> Value:
@@ -211,7 +212,7 @@ def _parameter_to_json(name: str, parameter: Parameter) -> dict[str, Any]:
     elif parameter.value is not None:
         result["value"] = _numbers(parameter.value)
     if parameter.masking:
-        result["masking"] = parameter.masking
+        result["masking"] = {name: share for name, share in parameter.masking._asdict().items() if share}
     return result
 
 

@@ -10,6 +10,7 @@ from graphs.inference import RULES, Call
 from graphs.ir import Attribute, Graph, Node, Parameter, TensorType
 from graphs.kernel_nodes import Draft, restore
 from graphs.kernels import Kernel, Operand
+from graphs.masking import SLOWING
 
 _OPSET = 21
 #: Operators that are newer, or gone since.
@@ -22,7 +23,7 @@ def kernel_graph(kernel: Kernel) -> Graph:
     """One node over inputs ``x0, x1, …``; constant operands are parameters, their values only where they are known.
 
     Write it with ``write_onnx(graph, initializers=True)``: ConstantOfShape nodes would run as kernels of their own.
-    What a kernel knows of its data (``subnormal``) is not in the graph: its inputs are given from outside.
+    What a kernel knows of its data (`SLOWING`) is not in the graph: its inputs are given from outside.
     Raises UnsupportedOperator for operators with subgraphs, whose bodies a kernel does not hold.
     """
     domain, _, op = kernel.kind.rpartition(".")
@@ -35,7 +36,7 @@ def kernel_graph(kernel: Kernel) -> Graph:
         opset[domain] = 1
     graph = Graph(op, opset)
     attributes: dict[str, Attribute] = {
-        name: value for name, value in kernel.attributes if name not in ("since_version", "subnormal")
+        name: value for name, value in kernel.attributes if name not in ("since_version", *SLOWING)
     }
     node = Node(op, [], [], attributes, domain, op)
     for index, operand in enumerate(kernel.inputs):

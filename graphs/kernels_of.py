@@ -24,7 +24,7 @@ from graphs.canonical import (
 )
 from graphs.ir import Attribute, Graph, Node, TensorType
 from graphs.kernels import Kernel, KernelAttribute, Operand
-from graphs.masking import subnormal_share, subnormal_shares
+from graphs.masking import Slowness, slow_tensors, slowed_by
 from graphs.windows import resolved_window
 
 Attributes = dict[str, KernelAttribute]
@@ -37,26 +37,26 @@ def kernels_of(graph: Graph, *, named: bool = True) -> list[Kernel]:
     ``graph`` is inferred (every tensor has a static type): ours from `optimise`, or the runtime's own after `infer`.
     Where nobody will ask for `Kernel.nodes`, they need not be ``named``: equal kernels are then one object.
     """
-    shares = subnormal_shares(graph)
-    return [kernel_of(graph, node, subnormal_share(node, shares) if shares else 0.0, named) for node in graph.nodes]
+    slow = slow_tensors(graph)
+    return [kernel_of(graph, node, slowed_by(node, slow) if slow else (), named) for node in graph.nodes]
 
 
-def kernel_of(graph: Graph, node: Node, subnormal: float = 0.0, named: bool = True) -> Kernel:
-    """The kernel that ``node`` executes, of whose data the share ``subnormal`` consists of subnormal numbers.
+def kernel_of(graph: Graph, node: Node, slowness: Slowness = (), named: bool = True) -> Kernel:
+    """The kernel that ``node`` executes, with what of its data slows it down.
 
     Networks repeat themselves, and candidates of a search each other: kernels that no value decides are remembered.
     """
     if node.op in VALUE_INPUTS or node.op in REDUCTIONS:
-        return _kernel_of(graph, node, subnormal)
-    form = _form(graph, node), subnormal
+        return _kernel_of(graph, node, slowness)
+    form = _form(graph, node), slowness
     try:
         known = _KNOWN.get(form)
     except TypeError:  # attributes that are tensors or graphs
-        return _kernel_of(graph, node, subnormal)
+        return _kernel_of(graph, node, slowness)
     if known is None:
         if len(_KNOWN) >= _REMEMBERED:
             _KNOWN.clear()
-        known = _KNOWN[form] = _kernel_of(graph, node, subnormal)
+        known = _KNOWN[form] = _kernel_of(graph, node, slowness)
     return known.standing_for(node.origin or (node.name,)) if named else known
 
 
@@ -80,15 +80,14 @@ def attributes_form(node: Node) -> tuple[Any, ...]:
     return tuple([(k, v, type(v[0]) if type(v) is tuple and v else type(v)) for k, v in node.attributes.items()])
 
 
-def _kernel_of(graph: Graph, node: Node, subnormal: float) -> Kernel:
+def _kernel_of(graph: Graph, node: Node, slowness: Slowness) -> Kernel:
     inputs = [_operand(graph, node, i) for i in range(len(node.inputs))]
     outputs = tuple(_plain(graph.types[t]) for t in node.outputs if t)
     attributes = _attributes(node)
     rule = _RULES.get(node.op)
     if rule is not None:
         rule(graph, node, inputs, outputs, attributes)
-    if subnormal:
-        attributes["subnormal"] = subnormal
+    attributes.update(slowness)
     while inputs and inputs[-1] is None:
         inputs.pop()
     return Kernel(node.kind, tuple(inputs), outputs, tuple(sorted(attributes.items())), node.origin or (node.name,))

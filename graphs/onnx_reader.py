@@ -11,8 +11,8 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 
 from graphs.errors import InvalidGraph, MissingValue
 from graphs.inference.elementwise import dtype_of, element_type
-from graphs.ir import MAX_VALUE_ELEMENTS, Attribute, Graph, Node, Parameter, TensorType, Value
-from graphs.masking import hidden_share, rounded
+from graphs.ir import MAX_VALUE_ELEMENTS, Attribute, Graph, Masking, Node, Parameter, TensorType, Value
+from graphs.masking import hidden, masking
 from graphs.onnx_protos import tensor_value
 from graphs.validation import validate
 
@@ -131,29 +131,31 @@ def _parameter(tensor: TensorProto) -> Parameter:
     return Parameter(type_, _value(tensor, elements))
 
 
-def _masking(tensor: TensorProto, elements: int) -> float:
-    """The share of a large constant that hides attention scores: as the client noted it, or from the data.
+def _masking(tensor: TensorProto, elements: int) -> Masking | None:
+    """What a large constant hides of attention scores: as the client noted it, or from the data.
 
     Looking at a few numbers tells masks, of which a good part hides, from weights, of which nothing does.
     """
     for entry in tensor.metadata_props or ():
         if entry.key == MASKING_KEY:
-            return _noted_share(entry.value)
+            return _noted(entry.value)
     kind = _MASK_TYPES.get(tensor.data_type)
     if kind is None or len(tensor.dims) < 2 or len(tensor.raw_data) != elements * np.dtype(kind).itemsize:
-        return 0.0
+        return None
     numbers: Value = np.frombuffer(tensor.raw_data, kind)
-    return hidden_share(numbers) if hidden_share(numbers[:: max(1, elements // 1000 | 1)]) else 0.0
+    return hidden(numbers) if hidden(numbers[:: max(1, elements // 1000 | 1)]) else None
 
 
-def _noted_share(text: str) -> float:
+def _noted(text: str) -> Masking | None:
     try:
-        share = float(text)
+        vanishing, subnormal = map(float, text.split())
     except ValueError:
-        share = -1.0
-    if not 0.0 <= share <= 1.0:
-        raise InvalidGraph(f"metadata {MASKING_KEY} of a constant must be a share from 0 to 1, not {text!r}")
-    return rounded(share)
+        vanishing = subnormal = -1.0
+    if not (vanishing >= 0.0 and subnormal >= 0.0 and vanishing + subnormal <= 1.0001):  # not a number is neither
+        raise InvalidGraph(
+            f"metadata {MASKING_KEY} of a constant must be two shares from 0 to 1, such as '0.5 0.0', not {text!r}"
+        )
+    return masking(vanishing, subnormal)
 
 
 def _value(tensor: TensorProto, elements: int) -> Value | None:

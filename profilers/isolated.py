@@ -13,6 +13,7 @@ from graphs.ir import Graph, Node, TensorType
 from graphs.kernel_graph import kernel_graph
 from graphs.kernels import Kernel
 from graphs.lowering.copies import COPIES
+from graphs.masking import SLOWING
 from graphs.onnx_writer import write_onnx
 from lookup_tables.records import Measurement
 from profilers import protocol
@@ -27,9 +28,9 @@ T = TypeVar("T")
 
 def measure_alone(bench: Bench, kernels: Iterable[Kernel], common: Measurement) -> list[Measurement]:
     """One record per distinct kernel, failures included; none of kernels that are slow at data which only a network
-    makes (``subnormal``), nor of copies to and from a device, which no model asks for.
+    makes (`graphs.masking.SLOWING`), nor of copies to and from a device, which no model asks for.
     """
-    kernels = [kernel for kernel in kernels if not kernel.attribute("subnormal") and kernel.kind not in COPIES]
+    kernels = [kernel for kernel in kernels if not any(map(kernel.attribute, SLOWING)) and kernel.kind not in COPIES]
     common = replace(common, mode="isolated")
     empty = _empty_call_us(bench)
     records = []

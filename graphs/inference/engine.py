@@ -16,7 +16,7 @@ from graphs.inference.nchwc import block_size
 from graphs.inference.values import compute_outputs
 from graphs.interruption import checkpoint
 from graphs.ir import MAX_VALUE_ELEMENTS, Graph, Node, Parameter, TensorType, Value
-from graphs.masking import folded_share, hidden_share
+from graphs.masking import folded_masking, hidden
 from graphs.structure import bodies_read, check_size, reads
 
 #: Values of up to this many elements are computed on the way, since a small one may come of them again.
@@ -177,7 +177,7 @@ class _Inference:
         for index, name in enumerate(node.outputs):
             if name:
                 value = values[index] if values is not None and index < len(values) else None
-                parameters[name] = Parameter(types[index], value, self._fill(node), folded_share(node, parameters))
+                parameters[name] = Parameter(types[index], value, self._fill(node), folded_masking(node, parameters))
         folded = self.fold and not self._is_left(node)
         if not folded:
             self.made.update(filter(None, node.outputs))
@@ -227,7 +227,7 @@ class _Inference:
 def _small(parameter: Parameter) -> Parameter:
     if parameter.value is None or parameter.value.size <= MAX_VALUE_ELEMENTS:
         return parameter
-    return Parameter(parameter.type, None, parameter.fill, hidden_share(parameter.value))
+    return Parameter(parameter.type, None, parameter.fill, hidden(parameter.value))
 
 
 def _located(error: GraphError, node: Node) -> GraphError:

@@ -111,7 +111,7 @@ def _turn(b: GraphBuilder, k: str, form: AttentionForm) -> str:
 def _mask_windows(b: GraphBuilder, scores: str, windows: int) -> str:
     n, heads, length, _ = b.shape(scores)
     apart = b.reshape(scores, n // windows, windows, heads, length, length)
-    masked = b.binary("Add", apart, b.mask(1, windows, 1, length, length, share=_torn_share(windows)))
+    masked = b.binary("Add", apart, b.mask(1, windows, 1, length, length, share=_torn_share(windows), faint=True))
     return b.reshape(masked, n, heads, length, length)
 
 

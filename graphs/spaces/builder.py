@@ -12,7 +12,7 @@ from math import ceil, prod
 import numpy as np
 
 from graphs.ir import MAX_VALUE_ELEMENTS, Attribute, Graph, Node, Parameter, TensorType
-from graphs.masking import hidden_share, pattern, rounded
+from graphs.masking import masking
 from graphs.spaces.style import ExportStyle
 
 Sizes = int | Sequence[int]
@@ -71,12 +71,13 @@ class GraphBuilder:
         self.graph.types[name] = kind
         return name
 
-    def mask(self, *shape: int, share: float, dtype: str = "float32") -> str:
-        """A constant that hides this share of attention scores (to eighths): by -100, or by False."""
+    def mask(self, *shape: int, share: float, dtype: str = "float32", faint: bool = False) -> str:
+        """A constant that hides this share of attention scores (to eighths): by the lowest number, by -100 if it is
+        ``faint``, or by False.
+        """
         name = self.weight(*shape, dtype=dtype)
-        self.graph.parameters[name] = Parameter(
-            TensorType(dtype, tuple(shape)), masking=hidden_share(pattern(shape, dtype, rounded(share)))
-        )
+        hides = masking(0.0, share) if faint else masking(share, 0.0)
+        self.graph.parameters[name] = Parameter(TensorType(dtype, tuple(shape)), masking=hides)
         return name
 
     def constant(self, value: float | Sequence[int] | Sequence[float], dtype: str = "float32") -> str:

@@ -33,6 +33,7 @@ _COLUMNS = (
     "inner", "pieces", "operands", "second_full", "outputs", "bits", "log_taps", "kernel_h", "kernel_w", "stride",
     "log_out_w", "fill_out_w", "padded", "log_channels", "fill_channels", "channels_last", "dilated", "ceil_mode",
     "largest", "padding_counted", "size", "since_version", "subnormal",
+    "vanishing",
 )  # fmt: skip
 
 
@@ -87,6 +88,7 @@ def _raw(kernel: Kernel) -> tuple[float, ...]:
         any(attributes.get("pads", ())), channels, last, max(attributes.get("dilations") or (1,)) > 1,
         attributes.get("ceil_mode", 0), attributes.get("largest", 0), attributes.get("count_include_pad", 0),
         attributes.get("size", 0), attributes.get("since_version", 0), attributes.get("subnormal", 0.0),
+        attributes.get("vanishing", 0.0),
     )  # fmt: skip
 
 

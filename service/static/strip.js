@@ -1,7 +1,7 @@
 // Takes the weights out of an ONNX file before it leaves the browser, as archgauge-client does: a pass over the
 // protobuf wire format with the field numbers of onnx.proto. Every level passes on only the fields that it knows.
 // Tensors of more than MAX_ELEMENTS elements keep name, type and shape and lose their data.
-import { MASKING, maskedShare } from "./masks.js";
+import { MASKING, maskedShares } from "./masks.js";
 
 const MAX_ELEMENTS = 256;
 const MAX_BYTES = 16 * MAX_ELEMENTS;
@@ -149,12 +149,12 @@ function tensor(bytes, field) {
   return encodedBytes(field.number, head);
 }
 
-/** What is kept of a large mask of attention scores: which share of it hides. */
+/** What is kept of a large mask of attention scores: which shares of it hide. */
 function noted(numbers, dtype) {
-  const share = maskedShare(numbers, dtype);
-  if (share === null) return [];
+  const shares = maskedShares(numbers, dtype);
+  if (shares === null) return [];
   const text = (number, value) => encodedBytes(number, [new TextEncoder().encode(value)]);
-  return encodedBytes(16, [...text(1, MASKING), ...text(2, share)]);
+  return encodedBytes(16, [...text(1, MASKING), ...text(2, shares)]);
 }
 
 /** AttributeProto, whose lists of numbers and strings can be weights as well. */

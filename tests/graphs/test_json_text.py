@@ -20,7 +20,7 @@ def example() -> dict[str, Any]:
             {"name": "w", "dtype": "float32", "shape": [64, 3, 7, 7]},
             {"name": "s", "dtype": "int64", "shape": [2], "value": [1, -1]},
             {"name": "f", "dtype": "float32", "shape": [3], "fill": 0.5},
-            {"name": "m", "dtype": "float32", "shape": [1, 512], "masking": 0.3},
+            {"name": "m", "dtype": "float32", "shape": [1, 512], "masking": {"vanishing": 0.3}},
         ],
         "nodes": [
             {"op": "Conv", "name": "c", "inputs": ["x", "w"], "outputs": ["c"],
@@ -80,7 +80,7 @@ def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
         (("parameters", 0, "shape"), [-1]),
         (("parameters", 1, "value"), [1]),
         (("parameters", 1, "value"), [[1], [2**70]]),
-        (("parameters", 3, "masking"), 2),
+        (("parameters", 3, "masking"), {"vanishing": 2}),
         (("opset", ""), 8),
         (("outputs",), []),
         (("name",), 5),

@@ -67,7 +67,7 @@ def masked() -> bytes:
     for kind, parts in shares.items():
         for part in parts:
             hidden = np.arange(1024).reshape(32, 32) < 1024 * part
-            numbers = ~hidden if kind == "b" else np.where(hidden, -100.0, 1.0)
+            numbers = ~hidden if kind == "b" else np.where(hidden, -100.0 if part < 0.5 else -1e4, 1.0)
             dtype = {"b": np.bool_, "h": np.float16}.get(kind, np.float32)
             masks.append(numpy_helper.from_array(numbers.astype(dtype), f"{kind}{part}"))
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [32, 32])
