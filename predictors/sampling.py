@@ -35,7 +35,7 @@ _PLACE = {"train": 0, "composition": 40_000, "repeated": 65_000, "holdout": 70_0
 #: Early and later weights of the families of a group, and of single families that differ from their group.
 _GROUPS: dict[str, tuple[float, float]] = {
     "classic": (1.6, 1.0), "residual": (0.8, 1.3), "stages": (0.3, 0.9), "dense": (0.25, 0.8), "mobile": (0.6, 1.4),
-    "compact": (0.35, 1.1), "transformer": (0.15, 1.5), "hybrid": (0.1, 1.3), "language": (0.1, 1.3),
+    "compact": (0.35, 1.1), "transformer": (0.15, 1.5), "hybrid": (0.1, 1.3), "language": (0.1, 1.8),
     "decoder": (0.05, 0.5), "signal": (0.05, 0.35), "medley": (0.6, 2.5),
 }  # fmt: skip
 _FAMILIES: dict[str, tuple[float, float]] = {

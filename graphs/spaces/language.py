@@ -50,9 +50,13 @@ def embed(b: GraphBuilder, draw: Draw, ids: str, features: int) -> str:
     return b.gather(b.weight(draw.choice((1000, 4000, 8000, 16000)), features), ids)
 
 
+#: Entries of vocabularies, up to GPT-2's.
+_VOCABULARIES = (1000, 4000, 8000, 16000, 32000, 50257)
+
+
 def vocabulary_head(b: GraphBuilder, draw: Draw, x: str) -> str:
     """The product with the vocabulary, which is small here more often than in real models."""
-    return matmul(b, x, b.weight(b.shape(x)[-1], draw.choice((1000, 4000, 8000, 16000, 32000), (30, 30, 20, 15, 5))))
+    return matmul(b, x, b.weight(b.shape(x)[-1], draw.choice(_VOCABULARIES, (30, 25, 20, 12, 8, 5))))
 
 
 def bert(b: GraphBuilder, draw: Draw) -> str:

@@ -55,6 +55,7 @@ INT8_WORK = 0.3
 
 #: Elements of weights: more take too long to prepare, except where they are the point.
 MAX_WEIGHTS = 45_000_000
+MANY_WEIGHTS = 125_000_000
 
 #: Suffixes: the depths of the papers; quantised to eight bits; activations quantised on the way, or weights alone
 #: quantised (to four or eight bits); in half precision.
@@ -129,9 +130,16 @@ def _checked(graph: Graph) -> Graph:
 
 
 def _family(
-    group: str, exporters: tuple[Exporter, ...], *builds: Build, work: tuple[float, float] = WORK
+    group: str,
+    exporters: tuple[Exporter, ...],
+    *builds: Build,
+    work: tuple[float, float] = WORK,
+    max_weights: int = MAX_WEIGHTS,
 ) -> list[Family]:
-    return [Family(build.__name__.replace("_", "-"), group, build, exporters, work=work) for build in builds]
+    return [
+        Family(build.__name__.replace("_", "-"), group, build, exporters, work=work, max_weights=max_weights)
+        for build in builds
+    ]
 
 
 #: Families with a paper behind them.
@@ -157,7 +165,8 @@ _PUBLISHED: list[Family] = [
     *_family("hybrid", _TORCH, hybrid.convnext, hybrid.poolformer, hybrid.mobilevit, hybrid.edgenext, levit.levit),
     *_family("hybrid", _MODERN, hybrid.convmixer, hybrid.conv_attention),
     *_family("language", _MODERN, language.bert, language.recurrent),
-    *_family("language", _TORCH, language.gpt, language.llama, language.t5, language.decoding),
+    *_family("language", _TORCH, language.gpt, language.llama, max_weights=MANY_WEIGHTS),
+    *_family("language", _TORCH, language.t5, language.decoding),
     *_family("language", _TORCH, fused.bert_fused, fused.decoder_fused, fused.standard_attention),
     *_family("decoder", _MODERN, decoders.unet, decoders.segmentation, decoders.detector, decoders.super_resolution),
     *_family("decoder", _TORCH, decoders.stylisation, decoders.generator, decoders.autoencoder),
@@ -170,7 +179,7 @@ _MEDLEYS: list[Family] = [
     *_family("medley", _CAFFE, classic.fully_connected, medleys.classify_maps),
     *_family("medley", _CAFFE, medleys.convolutions, work=HEAVY_WORK),
     *_family("medley", _MODERN, medleys.products, movements.elementwise, movements.layouts),
-    Family("wide-layers", "medley", classic.wide_layers, _CAFFE, max_weights=125_000_000),
+    Family("wide-layers", "medley", classic.wide_layers, _CAFFE, max_weights=MANY_WEIGHTS),
 ]
 
 #: What people quantise: convolutional networks and encoders.
