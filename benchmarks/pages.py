@@ -4,8 +4,9 @@
 
 Asks a service on the data directory, which needs a promoted predictor, over the loopback. With Chromium on the PATH and
 Playwright installed, it also says what a browser that has nothing in its cache does: when the document is there and its
-scripts have run, when the last task ended that kept it from answering for more than 50 ms (both as medians), what was
-loaded besides plotly.js, and how long the roofline takes to appear after scrolling to it.
+scripts have run, when the last task ended that kept it from answering for more than 50 ms, how long the longest of
+them was (all as medians), what was loaded besides plotly.js, and how long the roofline takes to appear after scrolling
+to it. Pages that begin with charts draw them meanwhile.
 """
 
 from __future__ import annotations
@@ -32,9 +33,12 @@ RUNS = 10
 VISITS = 5
 
 _OBSERVE = """
-    window.busyUntil = 0;
+    window.busyUntil = window.longest = 0;
     new PerformanceObserver((list) => {
-        for (const task of list.getEntries()) busyUntil = Math.max(busyUntil, task.startTime + task.duration);
+        for (const task of list.getEntries()) {
+            busyUntil = Math.max(busyUntil, task.startTime + task.duration);
+            longest = Math.max(longest, task.duration);
+        }
     }).observe({ type: "longtask", buffered: true });
 """
 _FIRST_VIEW = """() => {
@@ -42,7 +46,7 @@ _FIRST_VIEW = """() => {
     const own = performance.getEntriesByType("resource").filter((entry) => !entry.name.includes("plotly"));
     const bytes = own.reduce((sum, entry) => sum + entry.transferSize, page.transferSize);
     const usable = page.domContentLoadedEventEnd;
-    return { bytes, usable, quiet: Math.max(usable, busyUntil) };
+    return { bytes, usable, quiet: Math.max(usable, busyUntil), longest };
 }"""
 
 
@@ -57,7 +61,10 @@ def main(data_dir: Path) -> None:
         answer = http.post("/v1/predictions", json=body).raise_for_status().json()
         click.echo(f"{len(answer['predictions'][0]['kernels']):,} kernels, predicted in {_ms(begun):.0f} ms")
         page, target = f"/predictions/{answer['id']}", answer["predictions"][0]["target"]
-        pages = {"page": page, "page with 200 kernels": f"{page}?kernels=1", "start": "/"}
+        pages = {
+            "page": page, "page with 200 kernels": f"{page}?kernels=1", "start": "/",
+            "compare": f"/compare?p={answer['id']}", "target": f"/targets/{target}",
+        }  # fmt: skip
         for name, path in {**pages, "charts' data": f"{page}/charts?target={target}"}.items():
             times, size = _times(lambda path=path: http.get(path).raise_for_status())  # type: ignore[misc]
             click.echo(f"{name}: {median(times):.0f} ms (slowest of {RUNS}: {max(times):.0f} ms), {size / 1e3:,.0f} kB")
@@ -121,9 +128,10 @@ def _browse(url: str, pages: dict[str, str]) -> None:
                 if page.locator("#roofline").count():
                     drawn.append(_roofline(page))
                 page.close()
-            usable, quiet = (median(view[key] for view in views) for key in ("usable", "quiet"))
+            usable, quiet, longest = (median(view[key] for view in views) for key in ("usable", "quiet", "longest"))
             click.echo(
-                f"{name} in a browser: usable after {usable:.0f} ms, answers at once after {quiet:.0f} ms, "
+                f"{name} in a browser: usable after {usable:.0f} ms, answers at once after {quiet:.0f} ms "
+                f"(longest wait {longest:.0f} ms), "
                 f"{views[0]['bytes'] / 1e3:,.0f} kB"
                 + (f"; roofline {median(drawn):.0f} ms after scrolling to it" if drawn else "")
             )

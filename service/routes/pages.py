@@ -48,7 +48,8 @@ def prediction(
     budget = Budget.of(request.query_params)
     found = rows(answer, budget, aliases(service))
     shown = next((row for row in found if row.target == target), found[0])
-    parts = breakdown(shown.prediction, kernels)
+    found_roofs = _roofs(service, shown.prediction)
+    parts = breakdown(shown.prediction, kernels, found_roofs)
     with_key = signed_in(request)
     return page(
         request, "prediction.html", "predict", id=record.id, name=answer["name"],
@@ -56,7 +57,7 @@ def prediction(
         headline=headline(found, budget), shown=shown, breakdown=parts,
         listed=parts and kernels and min(kernels, parts.pages), per_page=PER_PAGE,
         rest=f"{urlencode({'target': shown.target})}&{budget.query}".removesuffix("&"),
-        roofs=_roofs(service, shown.prediction), course=course(shown.prediction),
+        roofs=found_roofs, course=course(shown.prediction),
         curl=commands.curl(record.request, answer["name"], base_url(request), with_key=with_key),
         python=commands.python(record.request, answer["name"], base_url(request), with_key=with_key),
         body_limit=service.settings.max_body_bytes,
@@ -108,8 +109,10 @@ def example(name: Annotated[str, Path(max_length=100)]) -> Response:
 
 def form(service: Service) -> dict[str, Any]:
     """What the form for predictions needs."""
+    snapshot = service.engine.catalogue.snapshot()
     return {
-        "targets": describe_all(service.engine.catalogue.snapshot()),
+        "targets": describe_all(snapshot),
+        "promoted": bool(snapshot.promotions),
         "examples": sorted(light_models()),
         "body_limit": service.settings.max_body_bytes,
     }

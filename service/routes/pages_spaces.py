@@ -21,9 +21,10 @@ _SENT = 100
 @router.get("/search-spaces")
 def search_spaces(request: Request, service: CurrentService) -> Response:
     """Ready spaces, and those that were sent."""
-    targets = describe_all(service.engine.catalogue.snapshot())
+    snapshot = service.engine.catalogue.snapshot()
+    targets, promoted = describe_all(snapshot), bool(snapshot.promotions)
     ready, sent = [ready_space(name) for name in READY], service.engine.library.newest(_SENT)
-    return page(request, "search_spaces.html", "spaces", targets=targets, ready=ready, sent=sent)
+    return page(request, "search_spaces.html", "spaces", targets=targets, promoted=promoted, ready=ready, sent=sent)
 
 
 @router.get("/search-spaces/{space}")
@@ -31,8 +32,13 @@ def search_space(
     request: Request,
     service: CurrentService,
     space: Annotated[str, Path(max_length=100)],
-    target: Annotated[str, Query(description="Id or alias; empty for the one promoted last.")] = "",
+    target: Annotated[str, Query(description="Id or alias; empty for the first that can answer.")] = "",
 ) -> Response:
     """What every choice of a space costs, and how the latencies of its architectures are distributed."""
-    targets = [t for t in describe_all(service.engine.catalogue.snapshot()) if t.predictor]
-    return page(request, "search_space.html", "spaces", space=space, target=target, targets=targets)
+    snapshot = service.engine.catalogue.snapshot()
+    targets = [t for t in describe_all(snapshot) if t.predictor]
+    target = target or (targets[0].id if targets else "")  # references answer only who names them
+    return page(
+        request, "search_space.html", "spaces", space=space, target=target, targets=targets,
+        promoted=bool(snapshot.promotions),
+    )  # fmt: skip

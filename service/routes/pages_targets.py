@@ -24,8 +24,9 @@ router = APIRouter(include_in_schema=False, route_class=Page)
 def targets(request: Request, service: CurrentService) -> Response:
     """All targets with their accuracy."""
     rows = {record.target_id: record for record in reversed(service.store.tables())}  # the newest of each
-    found = describe_all(service.engine.catalogue.snapshot())
-    return page(request, "targets.html", "targets", targets=found, tables=rows)
+    snapshot = service.engine.catalogue.snapshot()
+    promoted = bool(snapshot.promotions)
+    return page(request, "targets.html", "targets", targets=describe_all(snapshot), tables=rows, promoted=promoted)
 
 
 @router.get("/targets/{target}")
@@ -52,7 +53,8 @@ def target(
         answering=promotions[0].predictor.version if promotions else None, report=report,
         facts=target_reports.device_facts(record.document), table=table, tables=tables,
         kinds=target_reports.kinds(report, table.manifest if table else None),
-        families=target_reports.families(report), points=target_reports.points(report),
+        covered=target_reports.covered(report), families=target_reports.families(report),
+        points=target_reports.points(report),
         calibration=target_reports.calibration(report), drift=_drift(service, table),
         versions=target_reports.versions(records, promotions), may_promote=principal.may("admin"),
     )  # fmt: skip

@@ -18,8 +18,11 @@ export function digits(value) {
 /** Names come from models: nothing in them may be markup, which plotly.js understands in part. */
 export const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
-/** The last part of a kernel kind. */
-export const operator = (kind) => kind.split(".").at(-1);
+/** A kernel kind as people read it: `Conv`, or `Conv (nchwc)` where a domain tells operators of one name apart. */
+export function operator(kind) {
+  const [name, domain] = kind.split(".").reverse();
+  return domain ? `${name} (${domain})` : name;
+}
 
 export function axis(title, more = {}) {
   return {
@@ -37,9 +40,9 @@ export async function draw(id, make, load = () => undefined) {
   if (!place) return;
   await near(place);
   try {
-    const [loaded] = await Promise.all([load(), plotly()]);
+    const [loaded] = await Promise.all([load(), idle().then(plotly)]);
     const render = () => show(place, make(loaded));
-    render();
+    await (turn = turn.then(idle).then(render, render));
     drawn.push(render);
   } catch (error) {
     place.dataset.wait = "This chart could not be drawn; load the page again.";
@@ -58,6 +61,14 @@ async function near(place) {
     }, { rootMargin: "300px" });
     observer.observe(place);
   });
+}
+
+/** Charts are drawn one after the other, and whoever clicks or types in between comes first. */
+let turn = Promise.resolve();
+
+function idle() {
+  const later = globalThis.requestIdleCallback ?? ((go) => setTimeout(go, 50));
+  return new Promise((go) => { later(go, { timeout: 1000 }); });
 }
 
 let library;

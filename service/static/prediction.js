@@ -17,10 +17,8 @@ const drawing = document.getElementById("memory");
 
 if (drawing) {
   const moment = document.getElementById("moment"), line = drawing.querySelector(".pointed");
-  const before = moment.textContent;
-  drawing.addEventListener("pointermove", async (event) => {
-    const { left, width } = drawing.getBoundingClientRect();
-    const share = Math.min(Math.max((event.clientX - left) / width, 0), 1);
+  const before = moment.textContent, slider = document.getElementById("when");
+  const tell = async (share) => {
     const { memory } = await load();
     const at = share * memory.end_ms;
     const step = Math.max(memory.ms.findLastIndex((begin) => begin <= at), 0);
@@ -29,11 +27,22 @@ if (drawing) {
     line.classList.add("on");
     moment.textContent =
       `${digits(memory.mb[step])} MB at ${digits(at)} ms: ${operator(memory.kinds[step])}, ${memory.nodes[step]}`;
-  });
-  drawing.addEventListener("pointerleave", () => {
+    slider.setAttribute("aria-valuetext", moment.textContent);
+  };
+  const pointed = (event) => {
+    const { left, width } = drawing.getBoundingClientRect();
+    tell(Math.min(Math.max((event.clientX - left) / width, 0), 1));
+  };
+  const leave = () => {
     line.classList.remove("on");
     moment.textContent = before;
-  });
+  };
+  drawing.addEventListener("pointermove", pointed);
+  drawing.addEventListener("pointerdown", pointed);
+  drawing.addEventListener("pointerleave", leave);
+  slider.hidden = false; // for keyboards and fingers
+  slider.addEventListener("input", () => tell(slider.value / slider.max));
+  slider.addEventListener("blur", leave);
 }
 
 /** Arithmetic rate over intensity, both logarithmic; kinds that take the most time have colours. */

@@ -120,7 +120,7 @@ try {
   const space = await compiled();
   status.textContent = "";
   document.getElementById("name").textContent = space.name;
-  document.getElementById("description").textContent = space.description;
+  document.getElementById("description").textContent = space.description.replaceAll("`", "");
   facts(space);
   place.hidden = false;
   heat(await ask(path("/lookup-table")));

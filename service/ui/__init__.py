@@ -12,6 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from service.references import is_reference
 from service.ui import assets, formats
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -34,5 +35,6 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(formats.FILTERS)
+    environment.tests.update(reference=is_reference)
     environment.globals.update(static=assets.url, inserted_styles=assets.inserted_styles)
     return environment

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.ui.formats import operator, percent
+from service.ui.formats import DASH, labelled, percent
+from service.ui.rooflines import Roofs, bounds
 
 #: Slowest kernels that are shown unless all are asked for, and how many of all are on one page.
 SHOWN, PER_PAGE = 20, 200
@@ -34,6 +35,8 @@ class Slow:
     position: int
     kernel: Mapping[str, Any]
     share: float
+    #: What limits it, in words.
+    bound: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Breakdown:
         first = self.kinds[0]
         plural = "s" if first.kernels > 1 else ""
         texts = [
-            f"{percent(first.share, 0)} of the time is in {first.kernels:,} {operator(first.name)} kernel{plural}."
+            f"{percent(first.share, 0)} of the time is in {first.kernels:,} {labelled(first.name)} kernel{plural}."
         ]
         if self.kernels > 10:
             texts.append(f"The five slowest of {self.kernels:,} kernels take {percent(self.five_share, 0)}.")
@@ -73,23 +76,27 @@ class Breakdown:
         return texts
 
 
-def breakdown(prediction: Mapping[str, Any], page: int | None = None) -> Breakdown | None:
+def breakdown(
+    prediction: Mapping[str, Any], page: int | None = None, roofs: Roofs | None = None
+) -> Breakdown | None:  # fmt: skip
     """Of an entry of ``predictions``; None where it was made without kernels.
 
     ``page`` (from 1; the last one for all that lie beyond it) lists that part of all kernels, None the slowest.
+    ``roofs`` tell what limits kernels (`service.ui.rooflines.bounds`).
     """
     kernels: Sequence[Mapping[str, Any]] | None = prediction.get("kernels")
     if kernels is None:
         return None
     total = prediction["latency_ms"]["value"] or 1.0
+    limits = bounds(prediction, roofs)
     shares = [(kernel["latency_ms"] or 0.0) / total for kernel in kernels]
     order = sorted(range(len(kernels)), key=lambda i: -shares[i])
     begin = 0 if page is None else min((page - 1) * PER_PAGE, max(len(kernels) - 1, 0) // PER_PAGE * PER_PAGE)
     shown = order[begin : begin + (SHOWN if page is None else PER_PAGE)]
     return Breakdown(
-        kinds=_groups(kernels, total, lambda k: str(k["kind"])),
-        bounds=_groups([k for k in kernels if k["bound"]], total, lambda k: str(k["bound"])),
-        slowest=[Slow(i + 1, kernels[i], shares[i]) for i in shown],
+        kinds=_groups(kernels, [str(kernel["kind"]) for kernel in kernels], total),
+        bounds=_groups(kernels, limits, total),
+        slowest=[Slow(i + 1, kernels[i], shares[i], BOUNDS.get(limits[i] or "", DASH)) for i in shown],
         kernels=len(kernels),
         five_share=sum(shares[i] for i in order[:5]),
         overhead_share=prediction["overhead_ms"] / total,
@@ -97,13 +104,12 @@ def breakdown(prediction: Mapping[str, Any], page: int | None = None) -> Breakdo
     )
 
 
-def _groups(
-    kernels: Sequence[Mapping[str, Any]], total_ms: float, name: Callable[[Mapping[str, Any]], str]
-) -> list[Group]:
-    """By falling time."""
+def _groups(kernels: Sequence[Mapping[str, Any]], names: Sequence[str | None], total_ms: float) -> list[Group]:
+    """By falling time; kernels without a name are in none."""
     members: dict[str, list[Mapping[str, Any]]] = {}
-    for kernel in kernels:
-        members.setdefault(name(kernel), []).append(kernel)
+    for kernel, name in zip(kernels, names, strict=True):
+        if name:
+            members.setdefault(name, []).append(kernel)
     groups = []
     for key, mine in members.items():
         time = sum(k["latency_ms"] or 0.0 for k in mine)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 DASH = "–"
 
+_NUMBER_AND_UNIT = re.compile(r"(\d) (%|ms|mJ|MB)")
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -69,6 +71,11 @@ def signed_percent(share: float | None) -> str:
     return f"{percents:+.1f} %".replace("-", "−") if percents else "0.0 %"
 
 
+def unbroken(text: str) -> str:
+    """A sentence whose numbers stay on the line of their units."""
+    return _NUMBER_AND_UNIT.sub("\\1\u00a0\\2", text)
+
+
 def thousands(value: int | None) -> str:
     """A whole number with separators."""
     return DASH if value is None else f"{value:,}"
@@ -88,6 +95,11 @@ def operator(kind: str) -> str:
 def domain(kind: str) -> str:
     """What tells kinds of one operator apart: ``nchwc`` of ``com.microsoft.nchwc.Conv``; empty for the standard's."""
     return kind.rpartition(".")[0].rpartition(".")[2]
+
+
+def labelled(kind: str) -> str:
+    """``Conv``, or ``Conv (nchwc)`` where a domain tells operators of one name apart."""
+    return f"{operator(kind)} ({domain(kind)})" if domain(kind) else operator(kind)
 
 
 def moment(text: str | None) -> str:
@@ -124,7 +136,7 @@ def duration(seconds: float | None) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
-        digits, exact, ms, mj, mb, count, percent, signed_percent, thousands, names, operator, domain, moment, age,
-        duration,
+        digits, exact, ms, mj, mb, count, percent, signed_percent, thousands, names, operator, domain, labelled,
+        unbroken, moment, age, duration,
     )
 }  # fmt: skip

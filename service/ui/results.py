@@ -9,9 +9,8 @@ from typing import Any
 from service.ui.budgets import Budget, Outcome, Verdict, worst
 from service.ui.formats import percent
 
-#: What answered, in the order in which it is drawn.
-SOURCES = ("table", "regressor", "roofline", "unsupported")
-
+#: What answers, in the order in which it is drawn.
+SOURCES = ("table", "regressor", "roofline")
 
 _SENTENCES: dict[Outcome, str] = {
     "meets": "It meets the budget.",
@@ -57,14 +56,19 @@ class Row:
 
     @property
     def sources(self) -> list[tuple[str, float, float]]:
-        """(source, share, where its part of a bar begins), of those that answered."""
-        parts, begin = [], 0.0
-        for source in SOURCES[:3]:
-            share = self.prediction["coverage"][source]
-            if share > 0:
-                parts.append((source, share, begin))
-            begin += share
-        return parts
+        """As `sources` gives them."""
+        return sources(self.prediction["coverage"])
+
+
+def sources(coverage: Mapping[str, float]) -> list[tuple[str, float, float]]:
+    """(source, share, where its part of a bar begins), of those that answered."""
+    parts, begin = [], 0.0
+    for source in SOURCES:
+        share = coverage.get(source, 0.0)
+        if share > 0:
+            parts.append((source, share, begin))
+        begin += share
+    return parts
 
 
 def rows(answer: Mapping[str, Any], budget: Budget, aliases: Mapping[str, tuple[str, ...]]) -> list[Row]:

@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from predictors.baseline import Baseline
 from predictors.details import precision_name
+from predictors.work import FLOPS, READ
 from service.ui.formats import names
 
 #: Dots at most; those that take the least time are left out.
@@ -37,15 +41,13 @@ class Roofs:
         """What must be known to read the chart; empty where nothing is special."""
         if not self.measured:
             return "The peak rates of this device were not measured: the lines are those of a usual processor’s core."
-        texts = []
         if self.unknown:
             kinds = " and ".join(self.unknown)
-            texts.append(
-                f"The device’s peak rate in {kinds} was not measured, so kernels that compute in it have no roof."
+            return (
+                f"The device’s peak rate in {kinds} was not measured: kernels that compute in it have no roof, and "
+                "what limits them is reckoned with the rate in fp32."
             )
-        if self.unknown or self.flops_per_s.keys() - {"fp32"}:
-            texts.append("What limits a kernel is reckoned with the rate in fp32, whatever it computes in.")
-        return " ".join(texts)
+        return ""
 
 
 def roofs(prediction: Mapping[str, Any], peaks: Mapping[str, Any] | None) -> Roofs | None:
@@ -71,6 +73,31 @@ def roofs(prediction: Mapping[str, Any], peaks: Mapping[str, Any] | None) -> Roo
     least = _NOTEWORTHY * sum(times.values())
     unknown = tuple(precision for precision in sorted(times) if precision not in flops and times[precision] >= least)
     return Roofs(flops, memory, caches, unknown, measured=True)
+
+
+def bounds(prediction: Mapping[str, Any], roofs: Roofs | None) -> list[str | None]:
+    """What limits each kernel of a prediction that was made with its kernels.
+
+    Predictions say it with the peak rate in fp32. Where the rate in a kernel's own precision was measured, it is
+    reckoned anew with that: arithmetic in int8 may be ten times faster.
+    """
+    kernels = prediction["kernels"]
+    found = [kernel["bound"] for kernel in kernels]
+    if roofs is None or not roofs.measured:
+        return found
+    for precision in roofs.flops_per_s.keys() - {"fp32"}:
+        mine = [
+            i for i, k in enumerate(kernels)
+            if (k.get("precision"), k["bound"]) in ((precision, "compute"), (precision, "memory"))
+            and k.get("bytes") and k.get("flops") is not None
+        ]  # fmt: skip
+        work = np.zeros((len(mine), 4))
+        work[:, FLOPS] = [kernels[i]["flops"] for i in mine]
+        work[:, READ] = [kernels[i]["bytes"] for i in mine]
+        baseline = Baseline(roofs.flops_per_s[precision], roofs.bytes_per_s, roofs.cache_bytes_per_s, 0.0)
+        for i, bound in zip(mine, baseline.bounds(work), strict=True):
+            found[i] = bound
+    return found
 
 
 def _rate(value: Any) -> float | None:

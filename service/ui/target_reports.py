@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from service.db import PredictorRecord, PromotionRecord
+from service.ui.results import sources
 
 #: Errors above this share are drawn as if they were this large.
 _LARGEST_BAR = 0.5
@@ -58,6 +59,25 @@ def kinds(report: Mapping[str, Any], manifest: Mapping[str, Any] | None) -> list
         ErrorRow(r["kind"], r["rows"], r["time_share"], r["mape"], r["bias"], counts.get(r["kind"]))
         for r in (report.get("kernels") or {}).get("kinds", [])
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """How much of what networks consist of was measured."""
+
+    kernels: int
+    kinds: int
+    networks: int
+    regressors: int
+    #: Who answers for networks that nothing was trained on, as `service.ui.results.sources` gives it.
+    sources: list[tuple[str, float, float]]
+
+
+def covered(report: Mapping[str, Any]) -> Covered | None:
+    """What a predictor's training saw; None where its report does not say."""
+    seen = report.get("measured") or {}
+    numbers = [seen.get(name) for name in ("kernels", "kinds", "networks", "regressors")]
+    return None if None in numbers else Covered(*numbers, sources(report.get("coverage") or {}))
 
 
 def families(report: Mapping[str, Any]) -> list[ErrorRow]:

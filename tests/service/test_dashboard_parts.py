@@ -19,7 +19,7 @@ from service.ui.budgets import Budget, worst
 from service.ui.comparisons import Model, compare, pareto
 from service.ui.memory import course
 from service.ui.results import headline, rows
-from service.ui.rooflines import roofline, roofs
+from service.ui.rooflines import bounds, roofline, roofs
 from service.ui.spreadsheets import kernels_csv, summary_csv
 from service.ui.target_reports import families
 
@@ -89,7 +89,7 @@ def test_time_is_broken_down_by_kind_and_limit() -> None:
     assert [(g.name, g.kernels, g.latency_ms) for g in found.kinds[:2]] == [("a.Conv", 2, 4.0), ("Add", 1, 0.5)]
     assert sum(g.share for g in found.kinds) + found.overhead_share == pytest.approx(1.0)
     assert [s.position for s in found.slowest] == [1, 3, 2, 4] and found.missing == 1
-    assert found.sentences[0].startswith("80 % of the time is in 2 Conv kernels")
+    assert found.sentences[0].startswith("80 % of the time is in 2 Conv (a) kernels")
     assert breakdown(prediction()) is None
 
 
@@ -114,7 +114,7 @@ PEAKS = {"flops_per_s": {"float32": 2e9, "int8": 8e9}, "bytes_per_s": 1e8, "cach
 def test_kernels_have_the_roof_of_their_precision() -> None:
     kernels = [kernel(precision="fp32"), kernel(precision="int8"), kernel(precision="int64", flops=0)]
     found = roofs(rooflined(kernels=kernels), PEAKS)
-    assert found is not None and found.flops_per_s == {"fp32": 2e9, "int8": 8e9} and "rate in fp32" in found.note
+    assert found is not None and found.flops_per_s == {"fp32": 2e9, "int8": 8e9} and found.note == ""
     plain = roofs(rooflined(kernels=[kernel(precision="fp32")]), PEAKS)
     assert plain is not None and plain.note == ""
     half = roofs(rooflined(kernels=[kernel(precision="fp16"), kernel(ms=0.001, precision="bf16")]), PEAKS)
@@ -123,6 +123,22 @@ def test_kernels_have_the_roof_of_their_precision() -> None:
         guessed = roofs(rooflined(kernels=kernels), peaks)
         assert guessed is not None and guessed.flops_per_s == {"fp32": 1e9} and "were not measured" in guessed.note
     assert roofs(prediction(), PEAKS) is None
+
+
+def test_what_limits_a_kernel_is_reckoned_with_the_rate_of_its_precision() -> None:
+    alike = {"flops": 40_000_000, "bytes": 4_000_000, "bound": "compute"}  # 37 ms of traffic; 20 ms in fp32, 5 in int8
+    kernels = [
+        kernel(precision="int8", **alike), kernel(precision="fp32", **alike), kernel(precision="fp16", **alike),
+        kernel(precision="int8", **{**alike, "flops": 400_000_000, "bound": "memory"}),
+        kernel(precision="int8", **{**alike, "bound": "launch"}), kernel(ms=None, precision="int8"),
+    ]  # fmt: skip
+    shown = rooflined(kernels=kernels)
+    assert bounds(shown, roofs(shown, PEAKS)) == ["memory", "compute", "compute", "compute", "launch", None]
+    for found in (None, roofs(shown, None)):
+        assert bounds(shown, found) == [k["bound"] for k in kernels]
+    parts = breakdown(shown, roofs=roofs(shown, PEAKS))
+    assert parts is not None and [slow.bound for slow in parts.slowest][:2] == ["memory traffic", "arithmetic"]
+    assert "memory traffic 20 %" in parts.sentences[-1]
 
 
 def test_kernels_that_are_alike_are_one_dot() -> None:

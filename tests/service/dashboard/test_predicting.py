@@ -58,6 +58,12 @@ def test_an_example_on_two_targets_against_a_budget(page: Page) -> None:
     expect(moment).to_contain_text("MB at 0")
     page.mouse.move(0, 0)
     expect(moment).to_have_text(most)
+    slider = page.get_by_label("Moment of the run")
+    slider.press("End")
+    expect(moment).not_to_have_text(most)
+    assert "MB at" in (slider.get_attribute("aria-valuetext") or "")
+    slider.press("Tab")
+    expect(moment).to_have_text(most)
 
 
 def test_a_page_can_be_shared_and_downloaded(page: Page, open_page: Callable[..., Page], dashboard: str) -> None:

@@ -25,6 +25,9 @@ def test_targets_and_one_of_them(page: Page) -> None:
     kinds = page.get_by_role("region", name="Error by kernel kind").inner_text()
     assert "Conv" in kinds and "%" in kinds
     assert "resnet" in page.get_by_role("region", name="Error by family").inner_text()
+    covered = page.get_by_role("group", name="Who answers for the time").inner_text()
+    assert re.search(r"regressor \d+ %", covered)
+    assert re.search(r"[\d,]+ distinct kernels of \d+ kinds were measured", page.inner_text("main"))
     versions = page.get_by_role("region", name="Predictor versions").locator("tbody tr")
     expect(versions).to_have_count(2)
 
