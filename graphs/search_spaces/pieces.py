@@ -13,6 +13,9 @@ from graphs.json_form import read_json
 from graphs.search_spaces.expressions import Scope, expression
 from graphs.search_spaces.space import Block, Choice, fingerprint, number
 
+#: All that a piece of a space depends on: its block, by identity; the types that come in; names that the block reads.
+Made = tuple[int, tuple[TensorType, ...], tuple[int | None, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -27,17 +30,26 @@ class Piece:
         return tuple(self.graph.types[name] for name in self.graph.outputs)
 
 
-def make_piece(choice: Choice, variables: Scope, types: Sequence[TensorType], opset: Mapping[str, int]) -> Piece:
-    """The block of ``choice`` for inputs of the given types. Raises a GraphError that names the choice."""
+def make_piece(
+    choice: Choice, variables: Scope, types: Sequence[TensorType], opset: Mapping[str, int], made: dict[Made, Piece]
+) -> Piece:
+    """The block of ``choice`` for inputs of the given types; ``made`` are those of the space that were made before.
+
+    Raises a GraphError that names the choice.
+    """
     block = choice.block
     assert block is not None
     try:
         known = {**variables, **_bound(block, types)}
         scope = known | {name: number(value, known) for name, value in choice.given}
-        for name, value in block.definitions:
-            scope[name] = value(scope)
-        graph = _read(block, scope, types, opset)
-        return Piece(graph, fingerprint(_identity(graph)))
+        read = tuple([scope.get(name) for name in sorted(block.free | block.sizes)])
+        found = made.get((id(block), tuple(types), read))
+        if found is None:
+            for name, value in block.definitions:
+                scope[name] = value(scope)
+            graph = _read(block, scope, types, opset)
+            found = made[id(block), tuple(types), read] = Piece(graph, fingerprint(_identity(graph)))
+        return found
     except GraphError as error:
         raise InvalidSearchSpace(f"choice {choice.name!r}, block {block.name!r}: {error}") from error
 

@@ -14,7 +14,7 @@ from graphs.binding import bind
 from graphs.errors import GraphError, InvalidSearchSpace
 from graphs.ir import Graph, TensorType
 from graphs.search_spaces.expressions import Scope
-from graphs.search_spaces.pieces import Piece, make_piece
+from graphs.search_spaces.pieces import Made, Piece, make_piece
 from graphs.search_spaces.space import Choice, Layer, SearchSpace, number
 
 #: Steps that a walker remembers.
@@ -51,6 +51,7 @@ class Walker:
         self._live_tensors = space.live_tensors()
         self._steps: dict[tuple[int, State, int], Step] = {}
         self._pieces: dict[bytes, Piece] = {}
+        self._made: dict[Made, Piece] = {}
         self.start = State()
 
     def step(self, layer: int, state: State, choice: int) -> Step:
@@ -61,6 +62,7 @@ class Walker:
             if len(self._steps) >= REMEMBERED:
                 self._steps.clear()
                 self._pieces.clear()
+                self._made.clear()
             found = self._steps[key] = self._make(layer, state, choice)
         return found
 
@@ -98,7 +100,7 @@ class Walker:
         if choice.block is None:
             return None
         types = [self._type(name, variables, tensors) for name in layer.inputs]
-        piece = make_piece(choice, variables, types, self.space.opset)
+        piece = make_piece(choice, variables, types, self.space.opset, self._made)
         piece = self._pieces.setdefault(piece.digest, piece)
         tensors.update(zip(layer.outputs, piece.output_types, strict=True))
         return piece

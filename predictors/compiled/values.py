@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from graphs.kernels import Kernel
 from predictors.compiled.observing import BlockKernels
-from predictors.context import Context
+from predictors.context import Context, run_steps
 from predictors.errors import UnpriceableKernels
 from predictors.estimates import Estimate
 from predictors.predictor import Predictor
@@ -62,16 +62,24 @@ class Pricer:
 
         Raises UnpriceableKernels where no source has a price for some.
         """
+        everywhere = [(block, step) for step in steps for block in blocks]
+        sums = self._price(everywhere).reshape(len(steps), len(blocks), COLUMNS)
+        sums[:, :, ROUGH] = self.rough_us(blocks)
+        return sums
+
+    def price_runs(self, runs: Sequence[BlockKernels]) -> Floats:
+        """The sums of whole runs ``[runs, COLUMNS]``, each at the step that follows from its own rough time."""
+        rough_us = self.rough_us(runs)
+        sums = self._price(list(zip(runs, run_steps(rough_us).tolist(), strict=True)))
+        sums[:, ROUGH] = rough_us
+        return sums
+
+    def _price(self, places: Sequence[tuple[BlockKernels, int]]) -> Floats:
+        """Of blocks at steps, ``[places, COLUMNS]``."""
         if len(self._known) > _REMEMBERED:
             self._known.clear()
-        rough_us = self.rough_us(blocks)
-        self._ask({q for step in steps for block in blocks for q in _questions(block, step)})
-        sums = np.zeros((len(steps), len(blocks), COLUMNS))
-        for i, step in enumerate(steps):
-            for j, block in enumerate(blocks):
-                sums[i, j] = self._sums(block, step)
-        sums[:, :, ROUGH] = rough_us
-        return sums
+        self._ask({q for block, step in places for q in _questions(block, step)})
+        return np.array([self._sums(block, step) for block, step in places]).reshape(-1, COLUMNS)
 
     def rough_us(self, blocks: Sequence[BlockKernels]) -> Floats:
         """Sums of the rough times of the blocks' kernels, ``[blocks]``."""

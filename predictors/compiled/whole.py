@@ -12,16 +12,19 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.search_spaces import Walker
-from predictors.compiled.observing import BlockKernels, Observed, observe
+from graphs.kernels_of import kernels_of
+from graphs.lowering import optimise
+from graphs.memory import memory_use
+from graphs.search_spaces import Walker, assemble_row
+from predictors.compiled.observing import BlockKernels
 from predictors.compiled.strides import Totals
 from predictors.compiled.values import COLUMNS, Pricer
-from predictors.context import run_steps
+from predictors.context import contexts_of
 from predictors.predictor import Predictor
 
 Floats = NDArray[np.float64]
 
-#: Architectures that are observed before their kernels are priced.
+#: Architectures that are lowered before their kernels are priced.
 _AT_ONCE = 64
 
 #: Rows that are remembered when each is priced in full.
@@ -42,25 +45,21 @@ class WholePricer:
         sums, blocks = np.empty((len(rows), COLUMNS)), np.empty(len(rows))
         for start in range(0, len(rows), _AT_ONCE):
             part = rows[start : start + _AT_ONCE]
-            seen: list[Observed] = []
-            for row in part:
+            runs: list[BlockKernels] = []
+            for i, row in enumerate(part, start):
                 self._check()
-                seen.append(observe(self._walker, row, self._profile))
-            for i, observed in enumerate(seen, start):
-                whole = _joined(observed)
-                step = int(run_steps(self._pricer.rough_us([whole])[0]))
-                sums[i] = self._pricer.price([whole], [step])[0, 0]
-                blocks[i] = observed.activations
+                run, blocks[i] = self._lower(row)
+                runs.append(run)
+            sums[start : start + len(part)] = self._pricer.price_runs(runs)
         return sums, blocks
 
-
-def _joined(observed: Observed) -> BlockKernels:
-    """All blocks as one."""
-    whole = BlockKernels(constants=sum(b.constants for b in observed.blocks))
-    for block in observed.blocks:
-        whole.kernels += block.kernels
-        whole.surroundings += block.surroundings
-    return whole
+    def _lower(self, row: tuple[int, ...]) -> tuple[BlockKernels, int]:
+        """The kernels of an architecture as one block, and the bytes of its activations."""
+        optimised = optimise(assemble_row(self._walker, row), self._profile)
+        kernels = kernels_of(optimised)
+        memory = memory_use(optimised)
+        surroundings = [context[:2] for context in contexts_of(kernels, 0.0)]
+        return BlockKernels(kernels, surroundings, constants=memory.constants + memory.packed), memory.activations
 
 
 class Enumeration:

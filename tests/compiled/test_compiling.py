@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphs import InvalidChoices, InvalidSearchSpace
+from graphs import Graph, InvalidChoices, InvalidSearchSpace, infer
 from graphs.search_spaces import Walker, assemble, read_search_space, ready_space
 from predictors import CorruptPredictor, NoLookupTable, Predictor, UnpriceableKernels
 from predictors.compiled import (
@@ -200,6 +200,19 @@ def test_work_can_be_followed_and_stopped(predictor: Predictor) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         compile_space(predictor, read_search_space(FUSING), check=stop)
+
+
+def test_blocks_that_come_again_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counted(graph: Graph) -> Graph:
+        read.append(graph.name)
+        return infer(graph)
+
+    monkeypatch.setattr("graphs.search_spaces.pieces.infer", counted)
+    space = ready_space("nas-bench-201")
+    Walker(space).walk([3, 4, 2, 1, 0, 3] + [0] * (len(space.layers) - 6))
+    assert sorted(read) == ["cell"] * 3 + ["classifier"] + ["reduction"] * 2 + ["stem"]
 
 
 def test_walking_again_costs_no_inference(monkeypatch: pytest.MonkeyPatch) -> None:
