@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -39,6 +39,12 @@ def keep(folder: Path, place: Path) -> None:
     except OSError:
         if not place.is_dir():
             raise
+
+
+def discard(place: Path) -> None:
+    """Remove a folder, so that nobody finds half of it; somebody else may have been faster."""
+    with temporary_folder(place.parent) as folder, suppress(FileNotFoundError):
+        place.rename(folder / place.name)
 
 
 def sync_and_hash(folder: Path) -> str:

@@ -14,11 +14,14 @@ database.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from service._folders import keep, temporary_folder
+from service._folders import discard, keep, temporary_folder
 from service.errors import DamagedArtifact, StoreUnavailable
+from service.logs import log
 
 
 class Artifacts:
@@ -77,6 +80,28 @@ class Artifacts:
             keep(folder, place)
         return place
 
+    def forget_unused(self, kinds: str, most: int) -> None:
+        """Delete all but the ``most`` folders that were used last (`mark_used`) of kinds by a pattern, here and in the
+        store.
+
+        Only for what is made again when it is missing. What the store does not delete stays there.
+        """
+        places = [place for place in self.root.glob(f"{kinds}/*/*") if not place.name.startswith(".")]
+        used_at = {place: _used_at(place) for place in places}
+        for place in sorted(places, key=lambda place: used_at[place], reverse=True)[most:]:
+            if self._remote is not None:
+                remote_folder = f"{self._base}/{place.relative_to(self.root).as_posix()}"
+                try:
+                    self._remote.rm(remote_folder, recursive=True)
+                except Exception as error:  # each kind of store has its own
+                    log.warning("the store did not delete %s: %s", remote_folder, error)
+            discard(place)
+
+    def mark_used(self, kind: str, target_id: str, version: str) -> None:
+        """Note that a folder is used now."""
+        with suppress(FileNotFoundError):
+            os.utime(self.folder(kind, target_id, version))
+
     def _copy_here(self, remote_folder: str, folder: Path) -> None:
         self._remote.invalidate_cache()
         found = self._remote.find(remote_folder) if self._remote.exists(remote_folder) else []
@@ -89,6 +114,13 @@ class Artifacts:
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             self._remote.get_file(path, str(file))
+
+
+def _used_at(place: Path) -> float:
+    try:
+        return place.stat().st_mtime
+    except FileNotFoundError:  # somebody else deletes it
+        return 0.0
 
 
 def _open(url: str) -> tuple[Any, str]:

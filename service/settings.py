@@ -63,6 +63,9 @@ class Settings:
     sync_predictions: bool = False
     #: Jobs that are over beyond this number are deleted, oldest first.
     max_finished_jobs: int = 1_000
+    #: Compiled search spaces beyond this number are deleted, those first that were not used for longest; asking for one
+    #: compiles it again.
+    max_compiled_spaces: int = 200
     #: Lines of JSON for machines, or plain text.
     log_format: str = "json"
     log_level: str = "INFO"

@@ -59,7 +59,7 @@ class Service:
             settings=settings,
             store=store,
             engine=engine,
-            shelf=Shelf(store, engine.predictors.get),
+            shelf=Shelf(store, engine.predictors.get, settings.max_compiled_spaces),
             workers=Workers(settings.worker_threads, settings.max_waiting, metrics),
             recorder=Recorder(
                 store.database, settings.max_stored_predictions, metrics, eager=settings.sync_predictions

@@ -233,10 +233,16 @@ class Store(Promotions):
             DamagedArtifact: nobody has compiled it.
             StoreUnavailable: the shared store does not answer.
         """
-        return self._artifacts.fetch(f"search-spaces/{space_id}", record.target_id, record.version)
+        name = f"search-spaces/{space_id}", record.target_id, record.version
+        folder = self._artifacts.fetch(*name)
+        self._artifacts.mark_used(*name)
+        return folder
 
-    def keep_compiled(self, space_id: str, record: PredictorRecord, files: Mapping[str, bytes]) -> None:
-        """Keep what compiling gave; files that are there already are replaced, they say the same."""
+    def keep_compiled(self, space_id: str, record: PredictorRecord, files: Mapping[str, bytes], most: int) -> None:
+        """Keep what compiling gave; files that are there already are replaced, they say the same.
+
+        Of all compiled spaces the ``most`` that were used last stay; others are compiled again when they are asked for.
+        """
         kind = f"search-spaces/{space_id}"
         place = self._artifacts.folder(kind, record.target_id, record.version)
         with temporary_folder(place.parent) as folder:
@@ -245,6 +251,7 @@ class Store(Promotions):
             sync_and_hash(folder)
             self._artifacts.share(kind, record.target_id, record.version, folder)
             publish(folder, place)
+        self._artifacts.forget_unused("search-spaces/*", most)
 
 
 def _finite(value: Any) -> Any:

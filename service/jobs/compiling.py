@@ -25,7 +25,7 @@ def run(context: JobContext) -> None:
     compiled = compile_space(
         predictor, bound.space, batch_size=bound.batch_size, dims=bound.dims, progress=context.report
     )
-    keep(store, bound, record, compiled)
+    keep(store, bound, record, compiled, context.settings.max_compiled_spaces)
     errors = None if compiled.errors is None else compiled.errors.to_json()
     result = {"mode": compiled.mode, "architectures": str(compiled.architectures), "additivity_error": errors}
     context.patiently(lambda: _end(context, result))

@@ -47,10 +47,11 @@ class Shelved(NamedTuple):
 
 
 class Shelf:
-    """Compiled spaces of a store; thread-safe."""
+    """Compiled spaces of a store, ``most`` of them as files; thread-safe."""
 
-    def __init__(self, store: Store, predictors: Callable[[PredictorRecord], Predictor]) -> None:
+    def __init__(self, store: Store, predictors: Callable[[PredictorRecord], Predictor], most: int) -> None:
         self._store = store
+        self._most = most
         self._predictors = predictors
         self._lock = threading.Lock()
         self._ready: OrderedDict[_Key, CompiledSpace] = OrderedDict()
@@ -157,7 +158,7 @@ class Shelf:
             deadline.check()
             self._slow.add(key)
             return None
-        keep(self._store, bound, record, compiled)
+        keep(self._store, bound, record, compiled, self._most)
         return self._remember(key, compiled)
 
     def _job(self, key: _Key, bound: BoundSpace, anew: bool) -> JobRecord:
@@ -174,6 +175,8 @@ class Shelf:
             return jobs.add(KIND, arguments, "service")
 
 
-def keep(store: Store, bound: BoundSpace, record: PredictorRecord, compiled: CompiledSpace) -> None:
-    """Leave a compiled space where every process finds it."""
-    store.keep_compiled(bound.id, record, {FILE: save_compiled(compiled)})
+def keep(store: Store, bound: BoundSpace, record: PredictorRecord, compiled: CompiledSpace, most: int) -> None:
+    """Leave a compiled space where every process finds it, in place of the one that was used longest ago if there are
+    ``most`` of them.
+    """
+    store.keep_compiled(bound.id, record, {FILE: save_compiled(compiled)}, most)

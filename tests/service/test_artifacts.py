@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from lookup_tables import export_table, read_table
 from predictors import Predictor
 from service.artifacts import Artifacts
+from service.db import PredictorRecord
 from service.errors import DamagedArtifact, StoreUnavailable
 from service.store import Store
 
@@ -65,6 +68,24 @@ def test_a_predictor_that_the_store_did_not_take_was_never_there(
         with pytest.raises(StoreUnavailable):
             store.register_predictor(trained, "example", [store.tables()[0].version])
         assert len(store.predictors()) == 1
+
+
+def test_compiled_spaces_that_nobody_uses_make_room(tmp_path: Path, store_url: str) -> None:
+    record = PredictorRecord("t", "v1", "", {}, datetime.now(UTC))
+    with Store.open(tmp_path / "here", store_url=store_url) as store:
+        for number, name in enumerate(("first", "second")):
+            store.keep_compiled(name, record, {"compiled.npz": b"x"}, most=2)
+            os.utime(store.compiled_folder(name, record), (number, number))
+        assert (store.compiled_folder("first", record) / "compiled.npz").read_bytes() == b"x"  # now the second is older
+        store.keep_compiled("third", record, {"compiled.npz": b"y"}, most=2)
+        assert [store.compiled_folder(name, record).is_dir() for name in ("first", "third")] == [True, True]
+        with pytest.raises(DamagedArtifact):
+            store.compiled_folder("second", record)
+        assert not list(store.root.glob("search-spaces/*/t/.*"))
+    with Store.open(tmp_path / "there", store_url=store_url) as store:
+        assert (store.compiled_folder("third", record) / "compiled.npz").read_bytes() == b"y"
+        with pytest.raises(DamagedArtifact):
+            store.compiled_folder("second", record)
 
 
 def test_names_in_the_store_cannot_lead_out_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
