@@ -42,13 +42,8 @@ test: $(READY)
 	@$(BIN)/python -m pytest
 
 bench: $(READY)
+	@$(BIN)/python -m benchmarks.stages
 	@$(BIN)/python -m benchmarks
-	@$(BIN)/python -m benchmarks.serving
-	@$(BIN)/python -m benchmarks.inserting
-	@$(BIN)/python -m benchmarks.search_spaces
-	@$(BIN)/python -m benchmarks.robustness schema
-	@$(BIN)/python -m benchmarks.robustness mutated
-	@$(BIN)/python -m benchmarks.robustness soak
 	@$(BIN)/python -m benchmarks.agents kill --kills 40 --database postgresql
 	@$(BIN)/python -m benchmarks.agents crowd --agents 200 --seconds 30
 	@$(BIN)/python -m benchmarks.agents idle --seconds 30

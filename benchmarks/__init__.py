@@ -1,1 +1,1 @@
-"""How long things take. ``python -m benchmarks`` prints; nothing is asserted."""
+"""How long things take, and what breaks them. ``python -m benchmarks`` prints the table of what is wanted."""

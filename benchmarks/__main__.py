@@ -1,114 +1,53 @@
-"""How long one prediction takes in process, and where the time goes.
+"""Everything that the service is measured by, in one table: what was measured beside what is wanted.
 
-    python -m benchmarks [--data-dir DIR]
+    python -m benchmarks [--data-dir DIR] [--only serving --only inserting …]
 
-Prices with the promoted predictor of the data directory; without one, this machine is profiled for a moment first.
+Takes half an hour, most of it for ten minutes of mixed load and ten thousand damaged bodies. Each part prints its own
+details on the way, and can be run alone: ``python -m benchmarks.serving``, ``benchmarks.inserting``,
+``benchmarks.search_spaces``, ``benchmarks.robustness``. Speeds mean something only on a machine that does nothing else.
 """
 
 from __future__ import annotations
 
-import tempfile
-import time
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import click
-from threadpoolctl import threadpool_limits
 
 from archgauge import options
-from archgauge.executors import Executor
-from archgauge.networks import real_networks
-from archgauge.output import progress, stdout, table
-from archgauge.profiling import profile
-from archgauge.state import open_store
-from graphs import Graph, Kernel, bind, infer, kernels_of, optimise, read, write_onnx
-from graphs.memory import peak_memory
-from graphs.spaces import sample
-from predictors import Predictor
-from service.errors import NoPredictor
-from service.store import Store
-from service.training import train
+from archgauge.output import stdout
+from benchmarks import inserting, search_spaces
+from benchmarks.figures import Figure, as_table
+from benchmarks.robustness import checks
+from benchmarks.robustness.soak import soak
+from benchmarks.serving import measuring
 
-RUNS = 15
-PROFILE_S = 30.0
+#: Those that promise speed, and those that promise that nothing breaks: the latter fail the command.
+SPEED: dict[str, Callable[[Path], list[Figure]]] = {
+    "serving": measuring.measure,
+    "inserting": lambda _: inserting.measure(),
+    "search-spaces": search_spaces.measure,
+}
+SAFETY: dict[str, Callable[[Path], list[Figure]]] = {"schema": checks.schema, "mutated": checks.mutated, "soak": soak}
 
 
 @click.command()
 @options.data_dir
-def main(data_dir: Path) -> None:
-    """Time every stage of a prediction for some graphs."""
-    threadpool_limits(1, user_api="blas")  # as the service
-    with tempfile.TemporaryDirectory() as temporary:
-        predictor = _predictor(data_dir, Path(temporary))
-    columns = ("read", "bind", "infer", "optimise", "kernels", "estimate, new", "memory", "all, new", "all, warm")
-    rows = table("graph", "nodes", "kernels", *columns)
-    for name, data in _graphs().items():
-        graph = infer(bind(read(data)))
-        kernels = kernels_of(optimise(graph, predictor.target.lowering))
-        times = _stages(predictor, data, graph, kernels)
-        rows.add_row(name, str(len(graph.nodes)), str(len(kernels)), *(f"{time_ms:.2f}" for time_ms in times))
-    click.echo(f"median milliseconds over {RUNS} runs, one thread; new: no estimate is remembered\n")
-    stdout().print(rows)
-
-
-def _stages(predictor: Predictor, data: bytes, graph: Graph, kernels: list[Kernel]) -> list[float]:
-    profile_ = predictor.target.lowering
-    optimised = optimise(graph, profile_)
-
-    def everything() -> None:
-        predictor.predict(infer(bind(read(data)))).to_json()
-
-    unbound = read(data)
-    bound = bind(unbound)
-    return [
-        _ms(lambda: read(data)),
-        _ms(lambda: bind(unbound)),
-        _ms(lambda: infer(bound)),
-        _ms(lambda: optimise(graph, profile_)),
-        _ms(lambda: kernels_of(optimised)),
-        _ms(lambda: predictor.estimate(kernels), before=predictor.forget),
-        _ms(lambda: peak_memory(optimised)),
-        _ms(everything, before=predictor.forget),
-        _ms(everything),
-    ]
-
-
-def _ms(call: Callable[[], object], before: Callable[[], None] = lambda: None) -> float:
-    times = []
-    for _ in range(RUNS):
-        before()
-        began = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - began)
-    return median(times) * 1e3
-
-
-def _graphs() -> dict[str, bytes]:
-    networks = real_networks()
-    found = {name: networks[name].read_bytes() for name in ("SqueezeNet", "ResNet-50", "DenseNet-121")}
-    return {"a mobile network": write_onnx(sample("mbconv-whole", 6)), **found}
-
-
-def _predictor(data_dir: Path, temporary: Path) -> Predictor:
-    """The promoted one, or one of a short profile."""
-    if data_dir.exists():
-        with open_store(data_dir) as store:
-            try:
-                return Predictor.load(store.predictor_folder(store.promoted()))
-            except NoPredictor:
-                pass
-    click.echo(f"No predictor in {data_dir}: profiling for {PROFILE_S:.0f} s.", err=True)
-    with open_store(temporary) as store:
-        return profile_here(store)
-
-
-def profile_here(store: Store) -> Predictor:
-    with progress("Profiling") as report:
-        made = profile(store, executor=Executor(), budget_s=PROFILE_S, report=report)
-    with progress("Training") as report:
-        training = train(store, store.table(made.version, made.target_id), report=report)
-    return Predictor.load(store.predictor_folder(training.predictor))
+@click.option("--only", multiple=True, type=click.Choice([*SPEED, *SAFETY]), help="One part; repeat it.")
+def main(data_dir: Path, only: tuple[str, ...]) -> None:
+    """Measure the service and print what was measured beside what is wanted."""
+    figures: list[Figure] = []
+    broken = False
+    for name, measure in (SPEED | SAFETY).items():
+        if only and name not in only:
+            continue
+        click.echo(f"{name} …", err=True)
+        found = measure(data_dir)
+        figures += found
+        broken |= name in SAFETY and any(figure.met is False for figure in found)
+    stdout().print(as_table(figures))
+    sys.exit(1 if broken else 0)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 
 import click
 
-from archgauge.output import stdout, table
+from archgauge.output import stdout
+from benchmarks.figures import Figure, as_table
 from benchmarks.postgres import PostgresServer
 from graphs import LoweringProfile, lower
 from graphs.spaces import sample
@@ -78,12 +79,17 @@ def urls() -> Iterator[dict[str, str]]:
 @click.option("--rows", default=100_000, show_default=True, help="Rows to insert.")
 def main(rows: int) -> None:
     """Insert measurements in bulk."""
+    stdout().print(as_table(measure(rows)))
+
+
+def measure(rows: int = 100_000) -> list[Figure]:
+    """Insert ``rows`` into each kind of database."""
     made = measurements(rows)
-    result = table("database", "rows", "rows/s")
     with urls() as found:
-        for name, url in found.items():
-            result.add_row(name, f"{rows:,}", f"{rows_per_second(url, made):,.0f}")
-    stdout().print(result)
+        return [
+            Figure(f"measurements inserted on {name}", rows_per_second(url, made), "/s", at_least=20_000)
+            for name, url in found.items()
+        ]
 
 
 if __name__ == "__main__":

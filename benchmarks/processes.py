@@ -1,4 +1,4 @@
-"""Processes of ours that benchmarks start, watch and kill."""
+"""Processes of ours that benchmarks and tests start, watch and kill."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -37,13 +37,15 @@ class Part:
         self.process.kill()
         self.process.wait()
 
-    def stop(self) -> None:
-        """As an operator would, who loses patience after a while."""
+    def stop(self) -> bool:
+        """As an operator would, who loses patience after a while; whether it ended by itself."""
         self.process.terminate()
         try:
             self.process.wait(STOP_LIMIT_S)
         except subprocess.TimeoutExpired:
             self.kill()
+            return False
+        return True
 
     def children(self) -> list[psutil.Process]:
         """What it started, at any depth."""
@@ -60,12 +62,12 @@ class Part:
 
 
 class ServerPart(Part):
-    """``archgauge serve`` in one process, on a port that stays the same."""
+    """``archgauge serve`` on a port that stays the same."""
 
-    def __init__(self, settings: Mapping[str, str], log: Path) -> None:
+    def __init__(self, settings: Mapping[str, str], log: Path, arguments: Sequence[str] = ()) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        super().__init__(["serve", "--port", str(port)], settings, log)
+        super().__init__(["serve", "--port", str(port), *arguments], settings, log)
 
     def wait_until_ready(self) -> None:
         """Raises RuntimeError where it does not become ready."""
@@ -76,7 +78,7 @@ class ServerPart(Part):
                     return
             except httpx.TransportError:
                 pass
-            time.sleep(0.1)
+            time.sleep(0.05)
         raise RuntimeError(f"{self.url} did not become ready:\n{self.log.read_text()[-3000:]}")
 
 

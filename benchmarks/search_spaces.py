@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ import pyarrow as pa
 from archgauge import options
 from archgauge.output import stdout, table
 from archgauge.service_process import running_service
-from archgauge.state import open_store
-from benchmarks.serving.__main__ import _prepare as prepare
+from benchmarks.data import prepare, promoted
+from benchmarks.figures import Figure, as_table
 from graphs.search_spaces import READY, ready_space
 from predictors import Predictor
 from predictors.compiled import CompiledSpace, compile_space
@@ -44,33 +45,46 @@ AT_ONCE = 100_000
 @click.option("--rows", type=click.IntRange(10_000), default=1_000_000, show_default=True)
 def main(data_dir: Path, spaces: tuple[str, ...], rows: int) -> None:
     """Compile spaces, price rows, and print what it took."""
+    stdout().print(as_table(measure(data_dir, spaces or SPACES, rows)))
+
+
+def measure(data_dir: Path, spaces: Sequence[str] = SPACES, rows: int = 1_000_000) -> list[Figure]:
+    """Compile ``spaces`` and price ``rows`` of each; prints what each took."""
     with tempfile.TemporaryDirectory() as temporary:
         served = Path(temporary) / "data"
         prepare(data_dir, served)
-        with open_store(served) as store:
-            predictor = Predictor.load(store.predictor_folder(store.promoted()))
+        predictor = promoted(served)
         columns = ("mode", "seconds", "lowered", "error", "worst", "memory", "rows/s", "plain", "ratio")
         shown = table("space", *columns)
-        for name in spaces or SPACES:
-            shown.add_row(name, *_compile(predictor, name, rows))
+        figures = []
+        for name in spaces:
+            cells, found = _compile(predictor, name, rows)
+            shown.add_row(name, *cells)
+            figures += found
         stdout().print("compiled in process; errors are shares of full predictions; plain: NumPy gather and sum")
         stdout().print(shown)
         with running_service(served) as base_url:
-            stdout().print(f"over HTTP with Arrow, one process: {_over_http(base_url, 'proxylessnas'):,.0f} rows/s")
+            rate = _over_http(base_url, "proxylessnas")
+        return [*figures, Figure("proxylessnas, rows over HTTP with Arrow", rate, "/s", at_least=300_000)]
 
 
-def _compile(predictor: Predictor, name: str, count: int) -> list[str]:
+def _compile(predictor: Predictor, name: str, count: int) -> tuple[list[str], list[Figure]]:
     begun = time.perf_counter()
     compiled = compile_space(predictor, ready_space(name), dims=DIMS.get(name))
     took_s = time.perf_counter() - begun
     errors = compiled.errors
     assert errors is not None
     mine, plain = _rates(compiled, count)
-    return [
+    cells = [
         compiled.mode, f"{took_s:.1f}", f"{compiled.report['lowered']:,}", f"{errors.latency_mean:.1e}",
         f"{errors.latency_max:.1e}", f"{errors.memory_mean:.1%}", f"{mine:,.0f}", f"{plain:,.0f}",
         f"{plain / mine:.2f}",
     ]  # fmt: skip
+    return cells, [
+        Figure(f"{name}, rows in process", mine, "/s", at_least=2e6),
+        Figure(f"{name}, over a plain gather and sum", plain / mine, " ×", at_most=2.0),
+        Figure(f"{name}, largest additivity error", 100.0 * errors.latency_max, " %", at_most=1.0),
+    ]
 
 
 def _rates(compiled: CompiledSpace, count: int) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from statistics import median
 import httpx
 
 from archgauge.output import stdout, table
+from benchmarks.figures import Figure
 from benchmarks.robustness.answers import expect
 from benchmarks.robustness.deployment import Deployment
 from benchmarks.robustness.load import Load
@@ -49,8 +50,8 @@ class Events:
     replica_s: float = 0.0
 
 
-def soak(data_dir: Path, duration_s: float) -> bool:
-    """Run all of it and print what came of it; whether that was as it should be."""
+def soak(data_dir: Path, duration_s: float = 600.0) -> list[Figure]:
+    """Run all of it and print what came of it."""
     deployment, events = Deployment(), Events(others=os.getloadavg()[0])
     try:
         load, token, first, second = _prepare(deployment, data_dir)
@@ -119,7 +120,7 @@ def _make_trouble(
         events.job = answer.raise_for_status().json()["id"]
         events.job_killed = deployment.kill_job()
 
-    def again(*steps: Callable[[], None]) -> Callable[[], None]:
+    def again(*steps: Callable[[], object]) -> Callable[[], None]:
         def run() -> None:
             steps[0]()
             time.sleep(1.0)
@@ -151,7 +152,7 @@ def _acknowledged(load: Load, answer: httpx.Response) -> None:
         load.tally.promotions.append((time.monotonic(), version))
 
 
-def _report(deployment: Deployment, load: Load, client: httpx.Client, events: Events) -> bool:
+def _report(deployment: Deployment, load: Load, client: httpx.Client, events: Events) -> list[Figure]:
     tally, url = load.tally, deployment.replicas[1].url
     job = _finished(client, f"{url}/v1/jobs/{events.job}")
     keys = {key["id"] for key in client.get(f"{url}/v1/keys").raise_for_status().json()["keys"]}
@@ -162,7 +163,24 @@ def _report(deployment: Deployment, load: Load, client: httpx.Client, events: Ev
     promoted = [promotion["version"] for promotion in reversed(history)]
     lost_keys = len(set(tally.keys) - keys)
     kept = promoted == [version for _, version in tally.promotions]
-    growth = _growth(deployment, events, 1)
+    _print(deployment, load, events)
+    return [
+        Figure("mixed load: requests per second", load.rate, "/s"),
+        Figure("mixed load: wrong answers", len(tally.wrong), at_most=0),
+        Figure("mixed load: statuses other than 429 and 503", len(tally.refused), at_most=0),
+        Figure("mixed load: requests that nobody answered", tally.nobody, at_most=0),
+        Figure("mixed load: answers by a version no longer promoted", tally.stale, at_most=0),
+        Figure(f"mixed load: of {len(tally.ids):,} acknowledged predictions, lost", lost, at_most=0),
+        Figure(f"mixed load: of {len(tally.keys):,} acknowledged keys, lost", lost_keys, at_most=0),
+        Figure("mixed load: acknowledged promotions, not kept", int(not kept), at_most=0),
+        Figure(f"mixed load: jobs killed that did not end well ({job})", int(job != "succeeded"), at_most=0),
+        Figure("mixed load: memory at the end, over the middle", _growth(deployment, events, 1), " ×", at_most=GROWTH),
+    ]
+
+
+def _print(deployment: Deployment, load: Load, events: Events) -> None:
+    """What clients saw, and what it took."""
+    tally = load.tally
     rows = table("what", "value", words=("value",))
     rows.add_row("requests per second, of capacity", f"{load.rate:.0f}, {events.capacity:.0f}")
     for kind, counter in sorted(tally.statuses.items()):
@@ -172,23 +190,17 @@ def _report(deployment: Deployment, load: Load, client: httpx.Client, events: Ev
         rows.add_row(kind, counts + (f"; p50 {p50:.1f} ms, p99 {p99:.1f} ms" if tally.seconds[kind] else ""))
     reasons = ", ".join(f"{reason}: {count:,}" for reason, count in tally.reasons.most_common())
     rows.add_row("refused with 429 or 503, by reason", reasons)
-    rows.add_row("wrong answers", f"{len(tally.wrong)} {tally.wrong[:3] or ''}")
-    rows.add_row("other statuses than 429 and 503", f"{len(tally.refused)} {tally.refused[:3] or ''}")
-    rows.add_row("answered by nobody", str(tally.nobody))
+    for what, found in (("wrong answers", tally.wrong), ("other statuses than 429 and 503", tally.refused)):
+        if found:
+            rows.add_row(what, str(found[:3]))
     rows.add_row("connections that broke or were refused, asked elsewhere", str(tally.elsewhere))
     rows.add_row("answers by version", ", ".join(f"{v}: {n:,}" for v, n in sorted(tally.versions.items())))
-    rows.add_row("answers by a version that was not promoted any more", str(tally.stale))
-    rows.add_row("acknowledged predictions, lost", f"{len(tally.ids):,}, {lost}")
-    rows.add_row("acknowledged keys, lost", f"{len(tally.keys):,}, {lost_keys}")
-    rows.add_row("acknowledged promotions kept", str(kept))
-    rows.add_row("training job, its process killed", f"{job}, {events.job_killed}")
+    rows.add_row("the training job's process was killed", str(events.job_killed))
     rows.add_row("resident MiB of the replica that was not killed", _minutes(deployment, events, 1))
     busy = ", ".join(f"{s / (events.ended - events.began):.2f}" for s in (events.clients_s, events.replica_s))
     rows.add_row("processors busy with clients, with that replica", busy)
     rows.add_row("load of the machine before", f"{events.others:.1f}")
     stdout().print(rows)
-    wrong = (tally.wrong, tally.refused, tally.nobody, tally.stale, lost, lost_keys, not kept, job != "succeeded")
-    return not any(wrong) and growth < GROWTH
 
 
 def _finished(client: httpx.Client, url: str) -> str:

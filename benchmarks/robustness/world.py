@@ -7,37 +7,29 @@ from typing import Any
 
 import httpx
 
-from archgauge.output import stdout
 from archgauge.state import open_store
+from benchmarks.data import has_predictor, profile_here
 from lookup_tables import Target, export_table, import_table
 from predictors import Predictor
 from service import examples, examples_agents, examples_spaces
 from service.campaigns.planning import tasks_of
 from service.db import Campaigns, Tasks
-from service.errors import NoPredictor
 from service.keys import create_key
 from service.store import Store
 
 
 def copy_predictor(data_dir: Path, store: Store) -> None:
     """The promoted predictor of a data directory with its table; without one, this machine is profiled for a moment."""
-    if data_dir.exists():
-        with open_store(data_dir) as source:
-            try:
-                promoted = source.promoted()
-            except NoPredictor:
-                pass
-            else:
-                archive = store.root.parent / "table.zip"
-                export_table(source.table_version(source.table(promoted.tables[-1], promoted.target_id)), archive)
-                table = store.register_table(import_table(store.root, archive))
-                predictor = Predictor.load(source.predictor_folder(promoted))
-                store.promote(store.register_predictor(predictor, table.target_id, [table.version]).version)
-                return
-    from benchmarks.__main__ import profile_here
-
-    stdout().print(f"no predictor in {data_dir}: profiling this machine for a moment")
-    profile_here(store)
+    if not has_predictor(data_dir):
+        profile_here(store)
+        return
+    with open_store(data_dir) as source:
+        promoted = source.promoted()
+        archive = store.root.parent / "table.zip"
+        export_table(source.table_version(source.table(promoted.tables[-1], promoted.target_id)), archive)
+        table = store.register_table(import_table(store.root, archive))
+        predictor = Predictor.load(source.predictor_folder(promoted))
+        store.promote(store.register_predictor(predictor, table.target_id, [table.version]).version)
 
 
 def populate(store: Store) -> str:

@@ -6,17 +6,15 @@ The table's latencies follow a roofline with an overhead, so there is something 
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import pytest
 
+from benchmarks.processes import ServerPart
 from graphs import LoweringProfile, lower
 from graphs.costs import bytes_read, bytes_written, flops
 from graphs.kernels import Kernel
@@ -114,59 +112,21 @@ def http(base_url: str) -> Iterator[httpx.Client]:
         yield client
 
 
-class RunningService(NamedTuple):
-    """A service in a process of its own."""
-
-    process: subprocess.Popen[bytes]
-    url: str
-    log: Path
-
-    def wait_until_ready(self) -> None:
-        end = time.monotonic() + 60.0
-        while time.monotonic() < end:
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                if httpx.get(f"{self.url}/readyz", timeout=10).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.05)
-        raise AssertionError(f"the service did not become ready: {self.log.read_text()}")
-
-
 @pytest.fixture
-def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningService]]:
+def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., ServerPart]]:
     """Starts ``archgauge serve`` with settings, waits until it is ready, and ends it after the test."""
-    running: list[RunningService] = []
+    running: list[ServerPart] = []
 
-    def start(*arguments: str, ready: bool = True, **settings: object) -> RunningService:
-        port = _free_port()
+    def start(*arguments: str, **settings: object) -> ServerPart:
         variables = {f"ARCHGAUGE_{name.upper()}": str(value) for name, value in settings.items()}
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables}
-        log = tmp_path_factory.mktemp("log") / "service.log"
-        command = [sys.executable, "-m", "archgauge", "serve", "--port", str(port), *arguments]
-        with log.open("wb") as stream:
-            child = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment)
-        service = RunningService(child, f"http://127.0.0.1:{port}", log)
+        variables["PYTHONPATH"] = os.pathsep.join(sys.path)
+        service = ServerPart(variables, tmp_path_factory.mktemp("log") / "service.log", arguments)
         running.append(service)
-        if ready:
-            service.wait_until_ready()
+        service.wait_until_ready()
         return service
 
     yield start
-    for service in running:
-        service.process.terminate()
-        try:
-            service.process.wait(40)
-        except subprocess.TimeoutExpired:
-            service.process.kill()
-            raise
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    assert all([service.stop() for service in running])
 
 
 @pytest.fixture
