@@ -24,6 +24,7 @@ from service.db import (
     ChunkRecord,
     Database,
     Jobs,
+    Leases,
     Measurements,
     PredictionRecord,
     Predictions,
@@ -63,10 +64,9 @@ def fill(database: Database) -> None:
         Jobs(session).add("train", {"target": "cpu-1t-0a1b2c3d"}, "anonymous")
         campaign = Campaigns(session).add("cpu-1t-0a1b2c3d", {"budget_s": 60.0}, "anonymous")
         agent = Agents(session).add("board", None, "cpu-1t-0a1b2c3d", {"protocol": 1})
-        tasks = Tasks(session)
-        tasks.add(campaign.id, "cpu-1t-0a1b2c3d", 1, [{"items": [{"item": {"family": "net", "seed": 1}}]}])
+        Tasks(session).add(campaign.id, "cpu-1t-0a1b2c3d", 1, [{"items": [{"item": {"family": "net", "seed": 1}}]}])
         Campaigns(session).measure(campaign.id, 1)
-        tasks.lease(agent.id, "cpu-1t-0a1b2c3d", 60.0)
+        Leases(session).grant("cpu-1t-0a1b2c3d", [agent.id], 60.0)
         SearchSpaces(session).add(SearchSpaceRecord("0a" * 16, "space", {"space": {"name": "space"}}, NOW))
         Predictions(session).add([PredictionRecord(f"{1:036}", NOW, {"targets": []}, b'{"name": "net"}')])
 

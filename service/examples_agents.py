@@ -13,7 +13,7 @@ ITEM = PlanItem("resnet", 7, "whole_model")
 _TIMES = {"enrolled_at": "2026-01-02T03:04:05Z", "seen_at": "2026-01-02T03:14:15Z"}
 AGENT: dict[str, Any] = {
     "id": "0192f1c6-1a2b-7c43-9a57-5b8f2a6f0c77", "name": "board 7", "target": TARGET.id, "protocol": 1,
-    "temperature_c": 51.5, "sentinel_us": 1240.0, **_TIMES,
+    "temperature_c": 51.5, "sentinel_us": 1240.0, "waits": None, **_TIMES,
 }  # fmt: skip
 NEW_AGENT: dict[str, Any] = {**AGENT, "key": "ag_0a1b2c3d4e5f_" + 43 * "x"}
 

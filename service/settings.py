@@ -36,7 +36,7 @@ class Settings:
     job_lease_s: float = 15.0
     job_poll_s: float = 1.0
     #: An agent that says nothing for so long loses its task.
-    lease_ttl_s: float = 60.0
+    lease_ttl_s: float = 90.0
     #: Answer everybody, from anywhere, as long as there are no API keys. Without, only this machine is answered then.
     allow_without_keys: bool = False
     #: A body may have this many bytes, and as many again after decompression.

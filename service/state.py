@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from service.agents.waiting import WaitingTasks
+from service.agents.desk import Desk
 from service.agents.watching import Watch
 from service.engine import PricingEngine
 from service.jobs import Supervisor
@@ -41,8 +41,8 @@ class Service:
     stopping: StopSignal
     #: Places for batches.
     batches: asyncio.Semaphore
-    #: How much work there is for which target.
-    waiting: WaitingTasks
+    #: Where agents ask.
+    desk: Desk
     #: What agents are doing, for who looks.
     watch: Watch
 
@@ -50,7 +50,7 @@ class Service:
     def start(cls, settings: Settings, metrics: Metrics | None = None) -> Service:
         """Open the store (upgrading its database) and start the threads."""
         store = Store.open(settings.data_dir, settings.database_url, settings.store_url)
-        metrics = metrics or Metrics()
+        metrics, stopping = metrics or Metrics(), StopSignal()
         supervisor = Supervisor(store.database, settings) if settings.embedded_worker else None
         if supervisor is not None:
             supervisor.start()
@@ -68,9 +68,9 @@ class Service:
             supervisor=supervisor,
             metrics=metrics,
             rates=Rates(),
-            stopping=StopSignal(),
+            stopping=stopping,
             batches=asyncio.Semaphore(settings.max_batches),
-            waiting=WaitingTasks(store.database),
+            desk=Desk(store.database, settings.lease_ttl_s, stopping),
             watch=Watch(store.database),
         )
 

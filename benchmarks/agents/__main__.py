@@ -1,7 +1,7 @@
 """Agents under stress, in a crowd, at rest, and at their real work.
 
     python -m benchmarks.agents kill [--kills 200] [--agents 3] [--database postgresql]
-    python -m benchmarks.agents crowd [--agents 1000] [--seconds 60]
+    python -m benchmarks.agents crowd [--agents 1000] [--seconds 60] [--database postgresql]
     python -m benchmarks.agents idle [--seconds 60]
     python -m benchmarks.agents loop [--budget 300]
 
@@ -12,6 +12,7 @@ were chosen by nobody as finalists of a search would be.
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 import tempfile
@@ -23,16 +24,15 @@ import click
 
 from archgauge.output import stdout, table
 from benchmarks.agents.counting import Count, count
-from benchmarks.agents.crowd import Crowd
+from benchmarks.agents.crowd import RUSH_S, Crowd, report_crowd
 from benchmarks.agents.killing import Scene
 from benchmarks.agents.loop import go_round
 from benchmarks.agents.parts import AgentPart, settings_of, start_server
-from benchmarks.agents.resting import rest
+from benchmarks.agents.resting import rest, wait_until, wait_until_enrolled
+from benchmarks.agents.work import ITEMS, add_campaign, begin_campaign, is_done
+from benchmarks.figures import Figure, as_table
 from benchmarks.postgres import PostgresServer
-from lookup_tables import PlanItem
 from profilers.agent.describing import Wanted, describe
-from service.campaigns.planning import tasks_of
-from service.db import Campaigns, Tasks
 from service.store import Store
 
 
@@ -71,41 +71,58 @@ def kill(kills: int, agents: int, database: str, pause: float, seed: int) -> Non
 
 @main.command()
 @click.option("--agents", default=1000, show_default=True)
-@click.option("--seconds", default=60.0, show_default=True)
-@click.option("--database-url", default="")
-def crowd(agents: int, seconds: float, database_url: str) -> None:
+@click.option("--seconds", default=60.0, show_default=True, help="After the first seconds of the campaign.")
+@click.option("--item-seconds", default=5.0, show_default=True, help="What measuring an item is said to take.")
+@click.option("--records", default=80, show_default=True, help="Measurements of an item.")
+@click.option("--database", type=click.Choice(["sqlite", "postgresql"]), default="sqlite", show_default=True)
+def crowd(agents: int, seconds: float, item_seconds: float, records: int, database: str) -> None:
     """How long calls about leases take when many agents wait, lease, and send heartbeats and results."""
-    with tempfile.TemporaryDirectory() as name, Store.open(Path(name) / "state", database_url) as store:
-        add_campaign(store, 4 * agents)
-        settings = settings_of(Path(name) / "state", database_url, ARCHGAUGE_EMBEDDED_WORKER="no")
-        server = start_server(Path(name), settings)
-        try:
-            made = Crowd(server.url, agents)
-            made.run(seconds)
-        finally:
-            server.stop()
-    rows = table("call", "number", "p50 ms", "p99 ms", "errors")
-    for kind, times in sorted(made.times.items()):
-        times.sort()
-        middle, late = times[len(times) // 2], times[int(0.99 * len(times))]
-        rows.add_row(kind, f"{len(times):,}", f"{1e3 * middle:.1f}", f"{1e3 * late:.1f}", str(made.errors[kind]))
-    stdout().print(rows)
+    target = describe(Wanted(1, "fake", "FakeProvider")).target
+    tasks = agents * math.ceil((seconds + RUSH_S) / (ITEMS * item_seconds) + 1)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="archgauge-crowd-")))
+        server = stack.enter_context(closing(PostgresServer())) if database == "postgresql" else None
+        url = "" if server is None else server.create_database()
+        store = stack.enter_context(Store.open(folder / "state", url))
+        campaign = add_campaign(store, target, tasks)
+        service = start_server(folder, settings_of(folder / "state", url, ARCHGAUGE_EMBEDDED_WORKER="no"))
+        stack.callback(service.stop)
+        made = Crowd(int(service.url.rpartition(":")[2]), target, agents, item_seconds, records)
+        before, began = service.processor_s(), time.monotonic()
+        made.run(seconds, lambda: begin_campaign(store, campaign))
+        used = (service.processor_s() - before) / (time.monotonic() - began)
+    sys.exit(0 if report_crowd(made, used) else 1)
 
 
 @main.command()
 @click.option("--seconds", default=60.0, show_default=True)
-def idle(seconds: float) -> None:
-    """What an agent takes that has nothing to do."""
-    with tempfile.TemporaryDirectory() as name:
-        server = start_server(Path(name), settings_of(Path(name) / "state", ARCHGAUGE_EMBEDDED_WORKER="no"))
-        agent = AgentPart(server.url, Path(name) / "device")
-        try:
-            found = rest(server, agent, seconds)
-        finally:
-            agent.stop()
-            server.stop()
-    stdout().print(f"{found.resident_mib:.1f} MiB resident, {found.processor:.2%} of a processor in {seconds:.0f} s")
-    sys.exit(0 if found.resident_mib < 60 and found.processor < 0.01 else 1)
+@click.option("--tasks", default=2, show_default=True, help="Of eight networks each, with the runtime installed here.")
+def idle(seconds: float, tasks: int) -> None:
+    """What an agent takes that has nothing to do, before its first task and after some."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="archgauge-idle-")))
+        store = stack.enter_context(Store.open(folder / "state"))
+        server = start_server(folder, settings_of(folder / "state", ARCHGAUGE_EMBEDDED_WORKER="no"))
+        stack.callback(server.stop)
+        agent = AgentPart(server.url, folder / "device")
+        stack.callback(agent.stop)
+        wait_until_enrolled(server.url)
+        before = rest(agent, seconds)
+        campaign = add_campaign(store, describe(Wanted()).target, tasks)
+        begin_campaign(store, campaign)
+        wait_until(lambda: is_done(store, campaign), "the tasks were not done")
+        wait_until(lambda: not agent.left(), "results were not sent")
+        after = rest(agent, seconds)
+    figures = [
+        figure
+        for when, found in (("before its first task", before), (f"after {tasks} tasks", after))
+        for figure in (
+            Figure(f"resident {when}", found.resident_mib, " MiB", at_most=60),
+            Figure(f"processor {when}", 100 * found.processor, " %", at_most=1),
+        )
+    ]
+    stdout().print(as_table(figures))
+    sys.exit(0 if all(figure.met for figure in figures) else 1)
 
 
 @main.command()
@@ -115,19 +132,6 @@ def loop(budget: float, finalists: int) -> None:
     """Server, token, agent, campaign, predictor; and networks that are measured after they were predicted."""
     with tempfile.TemporaryDirectory() as name:
         sys.exit(0 if go_round(Path(name), budget, finalists) else 1)
-
-
-def add_campaign(store: Store, networks: int) -> str:
-    """A campaign whose tasks are there; no job has a part in it."""
-    target = describe(Wanted(1, "fake", "FakeProvider")).target
-    store.register_target(target)
-    plan = [PlanItem("resnet", seed, "whole_model") for seed in range(networks)]
-    with store.database.write() as session:
-        document = {"budget_s": 1e9, "rounds": 1, "goal": "learn", "name": "", "architectures": []}
-        made = Campaigns(session).add(target.id, document, "benchmark")
-        Tasks(session).add(made.id, target.id, 1, tasks_of(plan, 4, 1))
-        Campaigns(session).measure(made.id, 1)
-    return made.id
 
 
 def report(scene: Scene, found: Count, seconds: float) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from lookup_tables import Measurement, read_table
 from service.campaigns.results import measured_by
-from service.db import Campaigns, Measurements, Tasks
+from service.db import Campaigns, Leases, Measurements, Tasks
 from service.store import Store
 
 
@@ -34,7 +34,7 @@ def count(store: Store, campaigns: Sequence[str], acknowledged: set[tuple[str, i
     with store.database.write() as session:  # a lease is read with its task locked
         kept = Measurements(session)
         for lease_id, place in sorted(acknowledged):
-            lease = Tasks(session).get(lease_id)
+            lease = Leases(session).hold([lease_id]).get(lease_id)
             if lease is None:
                 found.wrong.append(f"lease {lease_id} is gone")
             elif kept.sha256(lease.task.origin, place) is None and kept.sha256(lease.origin, place) is None:

@@ -62,6 +62,11 @@ class Agents:
         request = LeaseRequest(agent=agent, target=dict(target), facts=dict(facts), wait_s=wait_s)
         return self._post("/v1/leases", request, LeaseAnswer, retry=False).lease
 
+    def rest(self, agent: str, target: Mapping[str, Any], facts: Mapping[str, Any], why: str) -> None:
+        """Say that the agent is on and asks for no work, because of its quiet hours for one."""
+        request = LeaseRequest(agent=agent, target=dict(target), facts=dict(facts), waits=why[:200])
+        self._post("/v1/leases", request, LeaseAnswer, retry=False)
+
     def heartbeat(self, lease_id: str, said: HeartbeatRequest) -> Heartbeat:
         """Keep a task, or give it back."""
         return self._post(f"/v1/leases/{quote(lease_id, safe='')}/heartbeat", said, Heartbeat, retry=False)
@@ -72,7 +77,7 @@ class Agents:
         return answer(self._client._request("PUT", path, content=content, headers=_JSON, retry=False), ChunkReceipt)
 
     def _post(self, path: str, request: BaseModel, kind: type[_Answer], *, retry: bool = True) -> _Answer:
-        content = request.model_dump_json().encode()
+        content = request.model_dump_json(exclude_unset=True).encode()  # older services do not know every field
         return answer(self._client._request("POST", path, content=content, headers=_JSON, retry=retry), kind)
 
 

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from archgauge_client.wire import Architecture, Document, _Answer, _Request
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=_PRINTABLE)]
 #: JSON of `lookup_tables.Target`: the device with its runtime, version and options.
 TargetDocument = Annotated[Document, Field(description="The device with runtime, version, threads and options.")]
 
@@ -53,6 +54,7 @@ class Agent(_Answer):
     protocol: int | None = None
     temperature_c: float | None = None
     sentinel_us: float | None = None
+    waits: Annotated[str | None, Field(description="Why it may not measure now, null where it may.")] = None
     enrolled_at: str
     seen_at: str
 
@@ -76,6 +78,14 @@ class LeaseRequest(_Request):
     target: TargetDocument
     facts: Document = Field(default_factory=dict)
     wait_s: Annotated[float, Field(ge=0, le=30, description="How long to wait for work if there is none.")] = 0.0
+    waits: Annotated[
+        str | None,
+        Field(
+            max_length=200, pattern=_PRINTABLE,
+            description="Why the device may not measure now, such as its quiet hours. It gets no task then; asking so "
+            "every half a minute keeps it among those that are on.",
+        ),
+    ] = None  # fmt: skip
 
 
 class TaskItem(_Answer):

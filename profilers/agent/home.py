@@ -120,10 +120,10 @@ class LeaseFolder:
     def spool(self) -> Path:
         return self.path / "spool.ndjson"
 
-    def entries(self) -> list[dict[str, Any]]:
-        """What was measured, as the spool has it; of a line that was cut short nothing."""
+    def entries(self, after: int = 0) -> list[dict[str, Any]]:
+        """What was measured, as the spool has it, without the first so many; of a line that was cut short nothing."""
         try:
-            lines = self.spool.read_bytes().split(b"\n")[1:-1]
+            lines = self.spool.read_bytes().split(b"\n")[1 + after : -1]
         except FileNotFoundError:
             return []
         return [json.loads(line) for line in lines]

@@ -20,31 +20,30 @@ class Sender:
     def __init__(self, agents: Agents, folder: LeaseFolder) -> None:
         self._agents = agents
         self._folder = folder
-        self._sent: set[int] = set()
+        #: The first so many entries were sent.
+        self._sent = 0
         self._places = {(item_key(i.item), i.repetition): i.index for i in folder.lease.items}
         #: What the service said about chunks that it did not take as results.
         self.refused: list[str] = []
 
     def send(self) -> int:
-        """Send what was not sent yet; returns how many items were.
+        """Send what was not sent yet; returns how many entries of the spool that were.
 
         Raises:
             ArchGaugeError: the service cannot be reached or cannot answer now; try again later.
         """
-        count = 0
-        for entry in self._folder.entries():
+        before = self._sent
+        for entry in self._folder.entries(after=before):
             index = self._places.get((entry["item"], entry["repetition"]))
-            if index is None or index in self._sent:
-                continue
             try:
-                self._agents.send(self._folder.lease.id, index, self._chunk(entry))
+                if index is not None:
+                    self._agents.send(self._folder.lease.id, index, self._chunk(entry))
             except ProblemError as error:
                 if error.status not in _SETTLED:
                     raise
                 self.refused.append(str(error))
-            self._sent.add(index)
-            count += 1
-        return count
+            self._sent += 1
+        return self._sent - before
 
     def _chunk(self, entry: dict[str, Any]) -> bytes:
         chunk = {

@@ -6,13 +6,14 @@ from service.db.campaigns import CampaignRecord, Campaigns
 from service.db.engine import Database, sqlite_url
 from service.db.jobs import JobEvent, JobRecord, Jobs
 from service.db.keys import ApiKeys, KeyRecord
+from service.db.leases import LeaseRecord, Leases
 from service.db.measurements import ChunkRecord, Measurements
 from service.db.migrate import current_revision, upgrade
 from service.db.migrations import HEAD
 from service.db.predictions import Predictions
 from service.db.records import PredictionRecord, PredictorRecord, PromotionRecord, TableRecord, TargetRecord
 from service.db.search_spaces import SearchSpaceRecord, SearchSpaces
-from service.db.tasks import LeaseRecord, TaskRecord, Tasks
+from service.db.tasks import TaskRecord, Tasks
 from service.db.versions import Versions
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Jobs",
     "KeyRecord",
     "LeaseRecord",
+    "Leases",
     "Measurements",
     "PredictionRecord",
     "Predictions",

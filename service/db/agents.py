@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from service.db.clocks import now_of
 from service.db.models import Base
 from service.ids import new_id
+
+#: Databases limit the parameters of a statement.
+_MOST = 500
 
 
 class EnrolmentRow(Base):
@@ -115,6 +118,14 @@ class Agents:
         row = None if "\0" in agent_id else self._session.get(AgentRow, agent_id)
         return None if row is None else _record(row)
 
+    def of(self, agent_ids: Collection[str]) -> dict[str, AgentRecord]:
+        """Those that there are, by their ids."""
+        known, found = sorted({agent_id for agent_id in agent_ids if "\0" not in agent_id}), {}
+        for start in range(0, len(known), _MOST):
+            query = select(AgentRow).where(AgentRow.id.in_(known[start : start + _MOST]))
+            found |= {row.id: _record(row) for row in self._session.scalars(query)}
+        return found
+
     def of_key(self, key_id: str) -> AgentRecord | None:
         """The newest agent that uses a key."""
         query = select(AgentRow).where(AgentRow.key_id == key_id).order_by(AgentRow.id.desc())
@@ -134,6 +145,7 @@ class Agents:
     def seen(
         self,
         agent_id: str,
+        at: datetime,
         *,
         target_id: str | None = None,
         facts: Mapping[str, Any] | None = None,
@@ -141,11 +153,10 @@ class Agents:
     ) -> None:
         """Note that it was heard of, and what it said; what is None stays as it was."""
         row = self._session.get_one(AgentRow, agent_id)
-        row.seen_at = now_of(self._session)
+        row.seen_at = at
         row.target_id = target_id or row.target_id
         row.facts = dict(facts) if facts is not None else row.facts
         row.state = dict(state) if state is not None else row.state
-        self._session.flush()
 
 
 def _record(row: AgentRow) -> AgentRecord:

@@ -111,9 +111,9 @@ class Campaigns:
             row = self._session.get(CampaignRow, campaign_id, with_for_update=lock or None, populate_existing=lock)
         return None if row is None else self._record(row)
 
-    def lock(self, campaign_id: str) -> None:
-        """Let nobody else who locks this campaign go on before the transaction ends."""
-        self._session.get_one(CampaignRow, campaign_id, with_for_update=True, populate_existing=True)
+    def lock(self, campaign_id: str) -> str:
+        """Let nobody else who locks this campaign go on before the transaction ends; returns its state."""
+        return self._session.get_one(CampaignRow, campaign_id, with_for_update=True, populate_existing=True).state
 
     def newest(self, number: int) -> list[CampaignRecord]:
         """The newest campaigns first (ids sort by time)."""
@@ -153,10 +153,9 @@ class Campaigns:
             self._enter(row, "planning")
 
     def spend(self, campaign_id: str, seconds: float) -> CampaignRecord:
-        """Count the seconds that a device measured."""
-        row = self._session.get_one(CampaignRow, campaign_id, with_for_update=True)
+        """Count the seconds that a device measured, for a campaign that is locked."""
+        row = self._session.get_one(CampaignRow, campaign_id)
         row.spent_s += seconds
-        self._session.flush()
         return self._record(row)
 
     def pause(self, campaign_id: str) -> None:
@@ -184,7 +183,6 @@ class Campaigns:
         """Note what happened."""
         at = now_of(self._session)
         self._session.add(CampaignEventRow(campaign_id=campaign_id, at=at, kind=kind, data=dict(data)))
-        self._session.flush()
 
     def events(self, campaign_id: str, after: int = 0) -> list[JobEvent]:
         """What happened to a campaign since an event."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Insert
+from sqlalchemy import Insert, Row
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from service.db.models import Base
 
 
-def insert_missing(session: Session, row: type[Base], values: dict[str, Any]) -> bool:
-    """Insert a row unless its key is taken; returns whether it was inserted."""
+def insert_missing(session: Session, row: type[Base], values: dict[str, Any]) -> Row[Any] | None:
+    """Insert a row unless its key is taken; returns the primary key of one that was inserted."""
     statement = _insert(session, row).values(values).on_conflict_do_nothing().returning(*row.__table__.primary_key)
-    return session.connection().execute(statement).first() is not None
+    return session.connection().execute(statement).first()
 
 
 def insert_or_update(session: Session, row: type[Base], values: dict[str, Any], keys: Sequence[str]) -> None:

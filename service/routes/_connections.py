@@ -28,3 +28,9 @@ async def run_while_connected(request: Request, workers: Workers, work: Callable
         return running.result()
     finally:
         running.cancel()
+
+
+async def hung_up(request: Request) -> None:
+    """Returns when the client has hung up, however long that takes; the body of ``request`` must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -90,5 +90,6 @@ def describe(record: AgentRecord) -> Agent:
         id=record.id, name=record.name, target=record.target_id,
         protocol=protocol if isinstance(protocol, int) else None,
         temperature_c=record.state.get("temperature_c"), sentinel_us=record.state.get("sentinel_us"),
-        enrolled_at=timestamp(record.enrolled_at), seen_at=timestamp(record.seen_at),
+        waits=record.state.get("waits"), enrolled_at=timestamp(record.enrolled_at),
+        seen_at=timestamp(record.seen_at),
     )  # fmt: skip

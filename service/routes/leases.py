@@ -6,7 +6,6 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
-from pydantic import ValidationError
 
 from archgauge_client.wire_agents import (
     ChunkReceipt,
@@ -16,25 +15,22 @@ from archgauge_client.wire_agents import (
     LeaseAnswer,
     LeaseRequest,
     Limits,
-    ResultChunk,
     TaskItem,
 )
 from service import examples_agents as examples
-from service.agents import leasing
 from service.agents.enrolling import read_target
+from service.agents.keeping import read_chunk
+from service.agents.leasing import Asking, Beat
 from service.auth import CurrentPrincipal, requires
 from service.db import LeaseRecord
 from service.logs import log
 from service.openapi import answer, body, problem_responses
-from service.requests import invalid
 from service.routes._bodies import read_json, read_model
+from service.routes._connections import hung_up
 from service.routes.targets import timestamp
 from service.state import CurrentService
 
 router = APIRouter(tags=["agents"])
-
-#: Seconds between looks for work while an agent waits.
-_LOOK_EVERY_S = 0.5
 
 LeaseId = Annotated[str, Path(examples=[examples.LEASE["id"]])]
 
@@ -53,21 +49,15 @@ async def ask(request: Request, service: CurrentService, principal: CurrentPrinc
     The task is the agent's until it says nothing for `ttl_s`. A device whose fingerprint has changed is another target.
     """
     wanted = await read_model(request, LeaseRequest, service.settings.request_time_limit_s)
-    target, database = read_target(wanted.target), service.store.database
-    agent = await asyncio.to_thread(leasing.find_agent, database, wanted.agent, principal)
-    await asyncio.to_thread(leasing.heard_of, database, agent, target, wanted.facts)
-    loop = asyncio.get_running_loop()
-    end = loop.time() + wanted.wait_s
-    while not service.stopping.asked and not await request.is_disconnected():
-        if await service.waiting.may_have(target.id):
-            held = await asyncio.to_thread(leasing.lease, database, agent, target, service.settings.lease_ttl_s)
-            if held is not None:
-                log.info("task leased", extra={"fields": {"lease": held.id, "task": held.task.id, "agent": agent.id}})
-                return LeaseAnswer(lease=_describe(held, service.settings.lease_ttl_s))
-        if loop.time() >= end:
-            break
-        await asyncio.sleep(min(_LOOK_EVERY_S, max(end - loop.time(), 0.01)))
-    return LeaseAnswer()
+    target, ttl_s = read_target(wanted.target), service.settings.lease_ttl_s
+    agent = await service.desk.askings.ask(Asking(wanted.agent, principal, target, wanted.facts, wanted.waits))
+    if wanted.waits is not None:
+        return LeaseAnswer()
+    held = await service.desk.queue.wait(agent, target, wanted.wait_s, hung_up(request))
+    if held is None:
+        return LeaseAnswer()
+    log.info("task leased", extra={"fields": {"lease": held.id, "task": held.task.id, "agent": agent.id}})
+    return LeaseAnswer(lease=_describe(held, ttl_s))
 
 
 @router.post(
@@ -84,9 +74,7 @@ async def heartbeat(
 ) -> Heartbeat:
     """Send one at least every third of `ttl_s`. 409 says that somebody else has the task by now: stop."""
     said = await read_model(request, HeartbeatRequest, service.settings.request_time_limit_s)
-    until = await asyncio.to_thread(
-        leasing.heartbeat, service.store.database, lease_id, said, service.settings.lease_ttl_s, principal
-    )
+    until = await service.desk.beats.ask(Beat(lease_id, said, principal))
     return Heartbeat(until=None if until is None else timestamp(until))
 
 
@@ -113,13 +101,8 @@ async def put(
     kind it need not be sent again.
     """
     content = await read_json(request, service.settings.request_time_limit_s)
-    try:
-        said = ResultChunk.model_validate_json(content, strict=True)
-    except ValidationError as error:
-        raise invalid(error) from None
-    receipt = await asyncio.to_thread(
-        leasing.keep_chunk, service.store.database, lease_id, chunk, content, said, principal
-    )
+    sent = await asyncio.to_thread(read_chunk, lease_id, chunk, content, principal)
+    receipt = await service.desk.chunks.ask(sent)
     return ChunkReceipt(new=receipt.new, counts=receipt.counts)
 
 

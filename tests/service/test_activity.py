@@ -10,7 +10,7 @@ import pytest
 
 from archgauge_client.wire_agents import CampaignRequest, HeartbeatRequest, ResultChunk
 from lookup_tables import DeviceFingerprint, Measurement, PlanItem, Target
-from service.agents import leasing
+from service.agents import keeping, leasing
 from service.agents.enrolling import know_target
 from service.agents.watching import Sight, Watch, Work
 from service.campaigns.planning import tasks_of
@@ -22,6 +22,8 @@ from service.db import (
     Campaigns,
     Database,
     JobRecord,
+    LeaseRecord,
+    Leases,
     ProgressRecord,
     Tasks,
     WorkRecord,
@@ -61,7 +63,14 @@ def send(database: Database, lease: Any, place: int, error: Any = None) -> None:
     )
     chunk = ResultChunk(fence=lease.fence, item=item["key"], seconds=2.5, records=[record.to_json()] * 2)
     content = json.dumps(chunk.model_dump(mode="json")).encode()
-    assert leasing.keep_chunk(database, lease.id, place, content, chunk, NOBODY).counts
+    (receipt,) = keeping.keep(database, [keeping.read_chunk(lease.id, place, content, NOBODY)])
+    assert isinstance(receipt, keeping.Receipt) and receipt.counts
+
+
+def grant(database: Database, agent: AgentRecord) -> LeaseRecord:
+    with database.write() as session:
+        (lease,) = Leases(session).grant(BOARD.id, [agent.id], 60.0)
+    return lease
 
 
 def test_what_goes_on_is_seen(database: Database) -> None:
@@ -69,9 +78,8 @@ def test_what_goes_on_is_seen(database: Database) -> None:
     assert watch.now().agents == () and watch.campaigns(10) == [] and watch.campaign("x") is None
     campaign = add_campaign(database, items=3, per_task=2)
     agent = add_agent(database, "board")
-    lease = leasing.lease(database, agent, BOARD, 60.0)
-    assert lease is not None
-    leasing.heartbeat(database, lease.id, HeartbeatRequest(fence=lease.fence, temperature_c=51.5), 60.0, NOBODY)
+    lease = grant(database, agent)
+    leasing.beat(database, 60.0, [leasing.Beat(lease.id, HeartbeatRequest(fence=1, temperature_c=51.5), NOBODY)])
     watch = Watch(database)
     sight = watch.now()
     assert (sight.work[agent.id].item, sight.work[agent.id].place, sight.work[agent.id].items) == ("resnet:0", 1, 2)
@@ -102,7 +110,7 @@ def test_what_goes_on_is_seen(database: Database) -> None:
 def test_what_came_in_is_read_once_and_forgotten_after_an_hour(database: Database) -> None:
     add_campaign(database, items=2, per_task=2)
     agent = add_agent(database, "board")
-    lease = leasing.lease(database, agent, BOARD, 60.0)
+    lease = grant(database, agent)
     watch = Watch(database)
     watch._look(None)
     send(database, lease, 0)

@@ -20,15 +20,16 @@ from service.db import (
     Database,
     Jobs,
     LeaseRecord,
+    Leases,
     Measurements,
     TargetRecord,
     Tasks,
     Versions,
 )
-from service.db.tasks import MAX_DEVICES, MAX_LOSSES, MAX_UNHEARD
+from service.db.leases import MAX_DEVICES, MAX_LOSSES, MAX_UNHEARD
 
 T = TypeVar("T")
-NOW = datetime(2026, 1, 2, tzinfo=UTC)
+NOW, LATER = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -59,7 +60,11 @@ def campaign(database: Database, tasks: int, items: int = 2) -> CampaignRecord:
 
 
 def lease(database: Database, agent_id: str, ttl_s: float = 60.0, target: str = "t") -> LeaseRecord | None:
-    return do(database, lambda s: Tasks(s).lease(agent_id, target, ttl_s))
+    return next(iter(do(database, lambda s: Leases(s).grant(target, [agent_id], ttl_s))), None)
+
+
+def hold(database: Database, lease_id: str) -> LeaseRecord:
+    return do(database, lambda s: Leases(s).hold([lease_id]))[lease_id]
 
 
 def granted(database: Database, agent_id: str, ttl_s: float = 60.0) -> LeaseRecord:
@@ -70,12 +75,12 @@ def granted(database: Database, agent_id: str, ttl_s: float = 60.0) -> LeaseReco
 
 def arrive(database: Database, lease_id: str, item: int) -> None:
     def add(session: Session) -> None:
-        held = Tasks(session).get(lease_id, with_campaign=True)
-        assert held is not None
+        leases = Leases(session)
+        held = leases.hold([lease_id], with_campaigns=True)[lease_id]
         origin = held.task.origin if held.holds else held.origin
         chunk = ChunkRecord("t", origin, item, f"{item:064}", NOW)
         Measurements(session).add(chunk, [Measurement("whole_model", latency_us=1.0)])
-        Tasks(session).arrived(held, counts=held.holds)
+        leases.arrived(held, item, counts=held.holds)
         Tasks(session).close_round(held.task.campaign_id)
 
     do(database, add)
@@ -90,13 +95,13 @@ def state(database: Database, campaign_id: str) -> str:
 def test_tasks_are_handed_out_in_order_to_agents_of_their_target(database: Database) -> None:
     campaign(database, 2)
     mine, other = agent(database), agent(database, "u")
-    assert do(database, lambda s: Tasks(s).waiting()) == {"t": 2}
+    assert do(database, lambda s: Leases(s).wanted(["t", "u"])) == {"t"}
     assert lease(database, other, target="u") is None
     first, second = granted(database, mine), granted(database, mine)
     assert [held.task.document["number"] for held in (first, second)] == [0, 1]
     assert first.fence == 1 and first.holds and first.until is not None and first.measured == frozenset()
     assert lease(database, mine) is None
-    assert do(database, lambda s: Tasks(s).waiting()) == {}
+    assert do(database, lambda s: Leases(s).wanted(["t", "u"])) == set()
 
 
 def test_every_task_has_one_holder(database: Database) -> None:
@@ -129,13 +134,13 @@ def test_whoever_comes_next_goes_on_where_the_last_one_stopped(database: Databas
     arrive(database, late.id, 0)
     time.sleep(0.02)
     other = granted(database, agent(database))
-    assert (other.task.id, other.fence, other.measured) == (late.task.id, 2, {0})
+    assert (other.task.id, other.fence, other.measured) == (late.task.id, 2, frozenset({0}))
     arrive(database, late.id, 1)  # too late: evidence
     assert state(database, made.id) == "measuring"
     with database.read() as session:
         assert [c.origin for c in Measurements(session).chunks("t")] == [f"late:{late.id}", f"task:{late.task.id}"]
-    again = do(database, lambda s: Tasks(s).get(late.id))
-    assert again is not None and not again.holds and again.until is None
+    again = hold(database, late.id)
+    assert not again.holds and again.until is None
     arrive(database, other.id, 1)
     assert state(database, made.id) == "planning"
     assert do(database, lambda s: Tasks(s).of(made.id))[0].state == "done"
@@ -145,8 +150,7 @@ def test_an_expired_lease_that_nobody_took_over_still_holds(database: Database) 
     campaign(database, 1)
     held = granted(database, agent(database), ttl_s=0.01)
     time.sleep(0.02)
-    again = do(database, lambda s: Tasks(s).get(held.id))
-    assert again is not None and again.holds
+    assert hold(database, held.id).holds
 
 
 @pytest.mark.parametrize("devices", [1, MAX_DEVICES])
@@ -155,7 +159,7 @@ def test_a_task_that_kills_devices_is_quarantined(database: Database, devices: i
     ids = [agent(database) for _ in range(devices)]
     for attempt in range(MAX_DEVICES if devices > 1 else MAX_LOSSES):
         lost = granted(database, ids[attempt % devices], ttl_s=-1.0)
-        do(database, lambda s, lost=lost: Tasks(s).renew(lost, -0.5))
+        do(database, lambda s, lost=lost: Leases(s).renew([lost], -0.5))
     assert lease(database, ids[0], ttl_s=-1.0) is None
     assert do(database, lambda s: Tasks(s).count(made.id)) == {"quarantined": 1}
     assert state(database, made.id) == "planning"
@@ -180,10 +184,10 @@ def test_a_loss_that_brought_something_is_nobodys_fault(database: Database) -> N
 def test_released_renewed_paused_cancelled(database: Database) -> None:
     made, mine = campaign(database, 3), agent(database)
     first = granted(database, mine)
-    do(database, lambda s: Tasks(s).release(first))
+    do(database, lambda s: Leases(s).release([first]))
     again = granted(database, mine, ttl_s=0.01)
     assert (again.task.id, again.fence) == (first.task.id, 2)
-    do(database, lambda s: Tasks(s).renew(again, 60.0))
+    do(database, lambda s: Leases(s).renew([again], 60.0))
     time.sleep(0.02)
     assert granted(database, mine).task.id != again.task.id
     do(database, lambda s: Campaigns(s).pause(made.id))
@@ -197,8 +201,7 @@ def test_released_renewed_paused_cancelled(database: Database) -> None:
     do(database, cancel)
     assert lease(database, mine) is None and state(database, made.id) == "cancelled"
     assert do(database, lambda s: Jobs(s).count()) == {"cancelled": 1}
-    held = do(database, lambda s: Tasks(s).get(again.id))
-    assert held is not None and not held.holds
+    assert not hold(database, again.id).holds
     do(database, lambda s: Campaigns(s).end(made.id, "succeeded"))
     assert state(database, made.id) == "cancelled"
 
@@ -227,10 +230,10 @@ def test_an_enrolment_is_used_once(database: Database) -> None:
 
 def test_an_agent_is_what_it_said_last(database: Database) -> None:
     mine = agent(database)
-    do(database, lambda s: Agents(s).seen(mine, target_id="u", facts={"a": 1}, state={"temperature_c": 50.0}))
-    do(database, lambda s: Agents(s).seen(mine))
+    do(database, lambda s: Agents(s).seen(mine, NOW, target_id="u", facts={"a": 1}, state={"temperature_c": 50.0}))
+    do(database, lambda s: Agents(s).seen(mine, LATER))
     found = do(database, lambda s: Agents(s).get(mine))
     assert found is not None and (found.target_id, found.facts, found.state) == ("u", {"a": 1}, {"temperature_c": 50.0})
-    assert do(database, lambda s: Agents(s).newest_of("u")) == found and found.enrolled_at <= found.seen_at
+    assert do(database, lambda s: Agents(s).newest_of("u")) == found and found.seen_at == LATER
     assert do(database, lambda s: Agents(s).newest_of("t")) is None
     assert [one.id for one in do(database, lambda s: Agents(s).all())] == [mine]

@@ -17,9 +17,9 @@ from playwright.sync_api import Browser, Error, Page, Playwright, sync_playwrigh
 from archgauge_client.wire_agents import CampaignRequest, HeartbeatRequest, ResultChunk
 from lookup_tables import Measurement, PlanItem, Table, Target, write_table
 from predictors import TrainedPredictor
-from service.agents import leasing
+from service.agents import keeping, leasing
 from service.campaigns.planning import tasks_of
-from service.db import Agents, Campaigns, Database, Jobs, Tasks
+from service.db import Agents, Campaigns, Database, Jobs, Leases, Tasks
 from service.keys import Principal
 from service.server import in_background
 from service.settings import Settings
@@ -69,15 +69,16 @@ def _measure(database: Database, target: Target) -> None:
         Tasks(session).add(campaign.id, target.id, 1, tasks_of(plan, 3, 1))
         Campaigns(session).measure(campaign.id, 1)
         Campaigns(session).event(campaign.id, "log", {"text": HOSTILE})
-    lease = leasing.lease(database, agent, target, 86_400.0)
-    assert lease is not None
+    with database.write() as session:
+        (lease,) = Leases(session).grant(target.id, [agent.id], 86_400.0)
     said = HeartbeatRequest(fence=lease.fence, temperature_c=51.5, sentinel_us=1240.0)
-    leasing.heartbeat(database, lease.id, said, 86_400.0, nobody)
+    leasing.beat(database, 86_400.0, [leasing.Beat(lease.id, said, nobody)])
     for place, outcome in enumerate(({"latency_us": 1.0}, {"error": "crash", "detail": HOSTILE})):
         item = lease.task.document["items"][place]
         record = Measurement("whole_model", context=item["context"], split="train", **outcome)  # type: ignore[arg-type]
         chunk = ResultChunk(fence=lease.fence, item=item["key"], seconds=2.0, records=[record.to_json()])
-        leasing.keep_chunk(database, lease.id, place, chunk.model_dump_json().encode(), chunk, nobody)
+        content = chunk.model_dump_json().encode()
+        keeping.keep(database, [keeping.read_chunk(lease.id, place, content, nobody)])
 
 
 def _loaded(store: Store, record: Any) -> Any:

@@ -21,7 +21,7 @@ from graphs.spaces import sample
 from lookup_tables import DeviceFingerprint, PlanItem, Target
 from service.agents import leasing
 from service.campaigns.planning import tasks_of
-from service.db import Agents, Campaigns, Tasks
+from service.db import Agents, Campaigns, Leases, Tasks
 from service.keys import Principal, create_key
 from service.server import in_background
 from service.settings import Settings
@@ -150,10 +150,10 @@ def test_what_agents_do_is_seen_as_it_happens(open_page: Callable[..., Page], bo
     row = page.get_by_role("region", name="Agents").locator("tbody tr")
     expect(row).to_contain_text("waits for work")
     row.get_by_role("link").focus()
-    lease = leasing.lease(store.database, agent, BOARD, 60.0)
-    assert lease is not None
+    with store.database.write() as session:
+        (lease,) = Leases(session).grant(BOARD.id, [agent.id], 60.0)
     said = HeartbeatRequest(fence=lease.fence, temperature_c=51.5, sentinel_us=1240.0)
-    leasing.heartbeat(store.database, lease.id, said, 60.0, Principal(None))
+    leasing.beat(store.database, 60.0, [leasing.Beat(lease.id, said, Principal(None))])
     for text in ("measuring", "resnet:0, 1 of 3", "51.5 °C", "1.24 ms"):
         expect(row).to_contain_text(text)
     expect(row.get_by_role("link", name=BOARD.id)).to_be_focused()  # the row is still the same one
