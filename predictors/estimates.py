@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -56,7 +57,12 @@ class Estimator:
 
     def contexts(self, kernels: Sequence[Kernel]) -> list[Context]:
         """What surrounds each kernel of a run, which are in order of execution."""
-        return contexts_of(kernels, sum(self.rough.kernels_us(kernels)))
+        return self.contexts_of_runs([kernels])[0]
+
+    def contexts_of_runs(self, runs: Sequence[Sequence[Kernel]]) -> list[list[Context]]:
+        """As `contexts`, for many runs."""
+        each_us = iter(self.rough.kernels_us([kernel for kernels in runs for kernel in kernels]))
+        return [contexts_of(kernels, sum(islice(each_us, len(kernels)))) for kernels in runs]
 
     def estimate(self, kernels: Sequence[Kernel], contexts: Sequence[Context]) -> list[Estimate]:
         """One estimate per kernel in its context, in the same order."""

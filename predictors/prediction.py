@@ -67,7 +67,10 @@ class Provenance:
     origin: Origin = "own"
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "tables": list(self.tables)}
+        return {
+            "tables": list(self.tables), "predictor": self.predictor, "runtime": self.runtime,
+            "protocol": self.protocol, "origin": self.origin,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,8 +113,10 @@ class Predictor:
 
     def estimate_many(self, networks: Sequence[Sequence[Kernel]]) -> list[list[Estimate]]:
         """As `estimate`, for many runs: equal kernels in equal contexts are estimated once."""
-        self.estimator.rough.kernels_us([k for kernels in networks for k in kernels])  # at once, to be remembered
-        asked = [(k, c) for kernels in networks for k, c in zip(kernels, self.estimator.contexts(kernels), strict=True)]
+        surroundings = self.estimator.contexts_of_runs(networks)
+        asked = [
+            q for kernels, around in zip(networks, surroundings, strict=True) for q in zip(kernels, around, strict=True)
+        ]
         found = self._memory.find(asked)
         unknown = list(dict.fromkeys(q for q, e in zip(asked, found, strict=True) if e is None))
         if unknown:

@@ -53,19 +53,25 @@ def divide(graph: Graph) -> list[Part]:
     last_read = readers[entry][-1]
     for place, node in enumerate(nodes[:-1]):
         made = node.outputs[0]
-        if last_read > place and node.op == "GlobalAveragePool":
-            return []  # a gate, beside which the blocked layout ends: its kernels could run in several orders
-        if last_read <= place and _may_cut(graph, made, [nodes[i] for i in readers[made]]):
-            parts.append(Part(first, place + 1, entry, len(readers[made])))
+        read = readers[made]
+        if last_read > place:
+            if node.op == "GlobalAveragePool":
+                return []  # a gate, beside which the blocked layout ends: its kernels could run in several orders
+        elif nodes[read[0]].op == "Conv" and _may_cut(graph, made, [nodes[i] for i in read]):
+            parts.append(Part(first, place + 1, entry, len(read)))
             first, entry = place + 1, made
-        last_read = max(last_read, readers[made][-1])
+        if read[-1] > last_read:
+            last_read = read[-1]
     return [*parts, Part(first, len(nodes), entry, 0)] if parts else []
 
 
 def _may_cut(graph: Graph, tensor: str, readers: Sequence[Node]) -> bool:
-    """Whether a convolution of all channels is all that reads the tensor, but perhaps for an addition behind it."""
+    """Whether a convolution of all channels is all that reads the tensor, but perhaps for an addition behind it.
+
+    The first of the ``readers`` is a convolution.
+    """
     conv, constants = readers[0], graph.parameters
-    if conv.op != "Conv" or conv.inputs[0] != tensor or conv.int("group", 1) != 1:
+    if conv.inputs[0] != tensor or conv.int("group", 1) != 1:
         return False
     if any(name and name not in constants for name in conv.inputs[1:]):
         return False

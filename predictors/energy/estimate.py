@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -18,4 +18,7 @@ class EnergyEstimate:
     scope: str = "package"
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {
+            "value": self.value, "lower": self.lower, "upper": self.upper, "gross": self.gross, "method": self.method,
+            "scope": self.scope,
+        }  # fmt: skip
