@@ -9,8 +9,9 @@ COPY profilers profilers
 COPY predictors predictors
 COPY service service
 COPY archgauge archgauge
+COPY deploy/constraints.txt constraints.txt
 RUN python -m venv /opt/archgauge \
-    && /opt/archgauge/bin/pip install --no-cache-dir --disable-pip-version-check ./client '.[serve,postgres]'
+    && /opt/archgauge/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt ./client '.[serve,postgres]'
 
 FROM python:3.12.11-slim
 COPY --from=build /opt/archgauge /opt/archgauge

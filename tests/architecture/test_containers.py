@@ -4,12 +4,14 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 import yaml
+from packaging.requirements import Requirement
 from prometheus_client.parser import text_string_to_metric_families
 
 from archgauge.cli import app
@@ -76,6 +78,20 @@ def test_the_extras_that_are_installed_exist() -> None:
     extras = re.search(r"'\.\[([\w,]+)\]'", DOCKERFILE)
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert extras and {"serve", "postgres"} <= set(extras[1].split(",")) <= set(known)
+
+
+def test_what_the_image_installs_is_pinned_to_versions_that_we_take() -> None:
+    assert "--constraint constraints.txt" in DOCKERFILE
+    lines = (ROOT / "deploy/constraints.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    client = tomllib.loads((ROOT / "client/pyproject.toml").read_text())["project"]
+    extras = [project["optional-dependencies"][name] for name in ("serve", "predict", "postgres")]
+    for text in chain(project["dependencies"], client["dependencies"], *extras):
+        wanted = Requirement(text)
+        ours = wanted.name.startswith("archgauge")
+        if not ours and (wanted.marker is None or wanted.marker.evaluate({"sys_platform": "linux"})):
+            assert wanted.specifier.contains(pinned[wanted.name]), text
 
 
 @pytest.mark.parametrize("name", OURS)
