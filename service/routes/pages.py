@@ -79,7 +79,9 @@ def prediction_charts(service: CurrentService, prediction_id: str, target: str) 
 
 def _roofs(service: Service, prediction: Mapping[str, Any]) -> Roofs | None:
     """With the peak rates that were measured with the table from which the prediction comes."""
-    tables = (t for t in service.store.tables(prediction["target"]) if t.version in prediction["provenance"]["tables"])
+    known = service.store.references.find(prediction["target"])
+    tables = [*service.store.tables(prediction["target"]), *([known.table] if known is not None else [])]
+    tables = [table for table in tables if table.version in prediction["provenance"]["tables"]]
     peaks = ((table.manifest.get("report") or {}).get("peaks") for table in tables)
     return roofs(prediction, next((found for found in peaks if isinstance(found, Mapping)), None))
 

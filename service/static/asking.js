@@ -19,7 +19,7 @@ export async function ask(url, body, type = "application/json") {
 /** Show a problem document or an error in the element `problem`; `more` are elements to show below. */
 export function complain(error, title = "This did not work", more = []) {
   const place = document.getElementById("problem");
-  const parts = [made("h3", error.title ?? title), made("p", error.detail ?? error.message ?? String(error))];
+  const parts = [made("h2", error.title ?? title), made("p", error.detail ?? error.message ?? String(error))];
   for (const one of error.errors ?? []) parts.push(made("p", `${one.location}: ${one.message}`));
   if (error.known?.length) parts.push(made("p", `There are: ${error.known.join(", ")}`));
   if (error.status === 401 || error.status === 403) {

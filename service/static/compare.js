@@ -28,10 +28,17 @@ function line(front, shade) {
   };
 }
 
-/** Names stand on the side on which there is room. */
-function besides({ x }) {
-  const share = x / Math.max(...shown.map((p) => p.x));
-  return `top ${share > 0.75 ? "left" : share < 0.25 ? "right" : "center"}`;
+const largest = { x: Math.max(...shown.map((p) => p.x)), y: Math.max(...shown.map((p) => p.y)) };
+const NEAR = 0.1; // of the chart
+
+/** Names stand on the side on which there is room: of two points that are near each other the lower one's is below. */
+function besides(point) {
+  const share = point.x / largest.x;
+  const apart = (other, axis) => Math.abs(other[axis] - point[axis]) / largest[axis];
+  const near = (other) => Math.max(apart(other, "x"), apart(other, "y")) < NEAR;
+  const crowded = shown.some((other, index) => other !== point && near(other)
+    && (other.y > point.y || (other.y === point.y && index > shown.indexOf(point))));
+  return `${crowded ? "bottom" : "top"} ${share > 0.75 ? "left" : share < 0.25 ? "right" : "center"}`;
 }
 
 function dots(points, target, shade) {
