@@ -44,6 +44,7 @@ def _values(service: Service) -> dict[str, Any]:
     return {
         "rows": rows[:_MOST], "number": len(rows), "on": sum(row.on for row in rows),
         "measuring": sum(row.status == "measuring" for row in rows),
+        "resting": sum(row.status == "resting" for row in rows),
         "per_minute": rate_per_minute(sight.lately, sight.at), "failures": failures(sight.lately),
         "titles": {i: title(record) for i, record in campaigns.items()}, "aliases": aliases(service),
     }  # fmt: skip

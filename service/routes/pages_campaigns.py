@@ -100,7 +100,7 @@ def _one(service: Service, campaign_id: str, may_change: bool) -> dict[str, Any]
     return {
         "row": row, "tasks": tasks, "tally": tally, "told": told, "aliases": aliases(service), "may_change": may_change,
         "agents": [a for a in agents if a.work is not None and a.work.record.campaign_id == campaign_id],
-        "on": sum(a.on and a.record.target_id == record.target_id for a in agents),
+        "on": [a for a in agents if a.on and a.record.target_id == record.target_id],
     }  # fmt: skip
 
 

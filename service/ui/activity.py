@@ -21,7 +21,9 @@ _PROMPT = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class AgentRow:
-    """An agent: ``status`` is ``measuring``, ``waiting`` or ``silent``; ``failures`` are those of the last hour."""
+    """An agent: ``status`` is ``measuring``, ``waiting`` (for work), ``resting`` (it may not measure now) or
+    ``silent``; ``failures`` are those of the last hour.
+    """
 
     record: AgentRecord
     status: str
@@ -32,6 +34,11 @@ class AgentRow:
     @property
     def on(self) -> bool:
         return self.status != "silent"
+
+    @property
+    def why(self) -> str:
+        """Why it rests."""
+        return str(self.record.state.get("waits") or "")
 
     @property
     def seen_at(self) -> str:
@@ -71,7 +78,8 @@ def agent_rows(sight: Sight, lease_ttl_s: float) -> list[AgentRow]:
     rows = []
     for record in sight.agents:
         work, mine = sight.work.get(record.id), lately.get(record.id, [])
-        status = "silent" if record.seen_at < oldest else "measuring" if work else "waiting"
+        on = "measuring" if work else "resting" if record.state.get("waits") else "waiting"
+        status = on if record.seen_at >= oldest else "silent"
         rows.append(AgentRow(record, status, work, rate_per_minute(mine, sight.at), failures(mine)))
     on = sorted((row for row in rows if row.on), key=lambda row: (row.record.name, row.record.id))
     return on + sorted((row for row in rows if not row.on), key=lambda row: row.record.seen_at, reverse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -134,6 +135,16 @@ def test_agents_that_are_on_come_first_in_an_order_that_stays() -> None:
     rows = agent_rows(Sight(NOW, agents, work, ()), 60.0)
     statuses = [(row.record.name, row.status) for row in rows]
     assert statuses == [("a", "waiting"), ("b", "measuring"), ("d", "silent"), ("c", "silent")]
+
+
+def test_agents_that_may_not_measure_rest_until_they_are_silent() -> None:
+    quiet = {"waits": "quiet hours until 19:00"}
+    resting, gone = replace(agent("a", 10), state=quiet), replace(agent("b", 200), state=quiet)
+    work = {"c": Work(WorkRecord("c", "x", "t", NOW, frozenset()), "resnet:0", 1, 1)}
+    late = replace(agent("c", 1), state={"waits": "78 °C is more than 70 °C"})
+    rows = agent_rows(Sight(NOW, (resting, gone, late), work, ()), 60.0)
+    assert [(row.status, row.on) for row in rows] == [("resting", True), ("measuring", True), ("silent", False)]
+    assert rows[0].why == "quiet hours until 19:00"
 
 
 def came_in(*ago_s: float, seconds: float = 2.0, campaign: str = "x") -> tuple[ProgressRecord, ...]:

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from archgauge_client import Client
 from archgauge_client.wire_agents import CampaignRequest, HeartbeatRequest
 from graphs import write_json
 from graphs.spaces import sample
@@ -171,6 +172,24 @@ def test_what_agents_do_is_seen_as_it_happens(open_page: Callable[..., Page], bo
     assert re.search(r"Time left\s+\d+", page.inner_text("#live"))
 
 
+def test_a_device_that_may_not_measure_says_why(open_page: Callable[..., Page], board: tuple[str, Store]) -> None:
+    url, store = board
+    campaign = add_campaign(store, "by day")
+    with store.database.write() as session:
+        agent = Agents(session).add("board 7", None, BOARD.id, {})
+    page = open_page(url)
+    page.goto("/agents")
+    row = page.get_by_role("region", name="Agents").locator("tbody tr")
+    expect(row).to_contain_text("waits for work")
+    with Client(url) as client:
+        client.agents.rest(agent.id, BOARD.to_json(), {}, "quiet hours until 19:00")
+    expect(row).to_contain_text("quiet hours until 19:00")
+    expect(page.locator(".stats")).to_contain_text("1 may not measure now")
+    lease = httpx.post(f"{url}/v1/leases", json={"agent": agent.id, "target": BOARD.to_json()}).json()["lease"]
+    assert lease["campaign"] == campaign
+    expect(row).to_contain_text("measuring")
+
+
 def test_a_campaign_without_an_agent_says_what_to_do(open_page: Callable[..., Page], board: tuple[str, Store]) -> None:
     url, store = board
     campaign = add_campaign(store, "alone")
@@ -191,6 +210,11 @@ def test_a_campaign_without_an_agent_says_what_to_do(open_page: Callable[..., Pa
     assert "nas-bench-201" in page.inner_text("h1")
     page.goto(f"/campaigns/{campaign}")  # agents have had their time by now
     expect(page.locator(".warning")).to_contain_text("archgauge agent", timeout=15_000)
+    with store.database.write() as session:
+        agent = Agents(session).add("board 7", None, BOARD.id, {})
+    with Client(url) as client:
+        client.agents.rest(agent.id, BOARD.to_json(), {}, "quiet hours until 19:00")
+    expect(page.locator(".warning")).to_contain_text("may not measure now: quiet hours until 19:00")
 
 
 def test_a_token_for_another_device(open_page: Callable[..., Page], board: tuple[str, Store]) -> None:
