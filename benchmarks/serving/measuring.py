@@ -41,7 +41,7 @@ def measure(data_dir: Path, requests: int = 400, seconds: float = 20.0) -> list[
             figures = [*_single(connection, alone[:requests], alone[requests:])]
             figures += _batches(connection, served, alone, seen, fresh)
             figures += _stream(base_url, seen, seconds)
-        return figures + _apart(served, [*alone, *seen, *fresh], others)
+        return [*figures, *_apart(served, [*alone, *seen, *fresh], others)]
 
 
 def _single(connection: Connection, for_onnx: Graphs, for_json: Graphs) -> Iterator[Figure]:

@@ -126,7 +126,8 @@ def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         return service
 
     yield start
-    assert all([service.stop() for service in running])
+    stopped = [service.stop() for service in running]
+    assert all(stopped)
 
 
 @pytest.fixture
