@@ -99,8 +99,8 @@ async function histogram(space) {
   const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
   document.getElementById("spread").textContent =
     `Of ${SAMPLES.toLocaleString("en")} architectures with choices drawn evenly, ` +
-    `the fastest takes ${digits(sorted[0])} ms, half at most ${digits(at(0.5))} ms, ` +
-    `the slowest ${digits(sorted.at(-1))} ms.`;
+    `the fastest takes ${digits(sorted[0])}\u00a0ms, half at most ${digits(at(0.5))}\u00a0ms, ` +
+    `the slowest ${digits(sorted.at(-1))}\u00a0ms.`;
   const width = (sorted.at(-1) - sorted[0]) / BINS || 1;
   const counts = new Array(BINS).fill(0);
   for (const value of sorted) counts[Math.min(BINS - 1, Math.floor((value - sorted[0]) / width))]++;

@@ -78,8 +78,8 @@ def agent_rows(sight: Sight, lease_ttl_s: float) -> list[AgentRow]:
     rows = []
     for record in sight.agents:
         work, mine = sight.work.get(record.id), lately.get(record.id, [])
-        on = "measuring" if work else "resting" if record.state.get("waits") else "waiting"
-        status = on if record.seen_at >= oldest else "silent"
+        doing = "measuring" if work else "resting" if record.state.get("waits") else "waiting"
+        status = doing if record.seen_at >= oldest else "silent"
         rows.append(AgentRow(record, status, work, rate_per_minute(mine, sight.at), failures(mine)))
     on = sorted((row for row in rows if row.on), key=lambda row: (row.record.name, row.record.id))
     return on + sorted((row for row in rows if not row.on), key=lambda row: row.record.seen_at, reverse=True)

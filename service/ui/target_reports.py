@@ -76,8 +76,10 @@ class Covered:
 def covered(report: Mapping[str, Any]) -> Covered | None:
     """What a predictor's training saw; None where its report does not say."""
     seen = report.get("measured") or {}
-    numbers = [seen.get(name) for name in ("kernels", "kinds", "networks", "regressors")]
-    return None if None in numbers else Covered(*numbers, sources(report.get("coverage") or {}))
+    if not {"kernels", "kinds", "networks", "regressors"} <= seen.keys():
+        return None
+    parts = sources(report.get("coverage") or {})
+    return Covered(seen["kernels"], seen["kinds"], seen["networks"], seen["regressors"], parts)
 
 
 def families(report: Mapping[str, Any]) -> list[ErrorRow]:

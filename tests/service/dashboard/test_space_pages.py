@@ -24,7 +24,7 @@ def test_a_space_that_was_sent_is_shown(page: Page, dashboard: str) -> None:
     assert "or to the 1 layer without a choice" in page.inner_text("#fixed")
     expect(costs.locator(".heat-7").first).to_be_visible()
     expect(page.locator("#histogram .barlayer .trace")).to_be_attached()
-    assert re.search(r"the fastest takes [\d.]+ ms", page.inner_text("#spread"))
+    assert re.search(r"the fastest takes [\d.]+\sms", page.inner_text("#spread"))
 
 
 def test_what_a_worker_has_to_compile_waits_for_one(page: Page) -> None:
