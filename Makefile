@@ -45,7 +45,7 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks.stages
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.agents kill --kills 40 --database postgresql
-	@$(BIN)/python -m benchmarks.agents crowd --agents 200 --seconds 30
+	@$(BIN)/python -m benchmarks.agents crowd
 	@$(BIN)/python -m benchmarks.agents idle --seconds 30
 	@$(BIN)/python -m benchmarks.agents loop --budget 120
 	@rm -rf build/gpu-rehearsal && $(BIN)/python -m benchmarks.gpu build/gpu-rehearsal --minutes 3 --models 3 --rehearse

@@ -72,7 +72,7 @@ def kill(kills: int, agents: int, database: str, pause: float, seed: int) -> Non
 @main.command()
 @click.option("--agents", default=1000, show_default=True)
 @click.option("--seconds", default=60.0, show_default=True, help="After the first seconds of the campaign.")
-@click.option("--item-seconds", default=5.0, show_default=True, help="What measuring an item is said to take.")
+@click.option("--item-seconds", default=10.0, show_default=True, help="What measuring an item is said to take.")
 @click.option("--records", default=80, show_default=True, help="Measurements of an item.")
 @click.option("--database", type=click.Choice(["sqlite", "postgresql"]), default="sqlite", show_default=True)
 def crowd(agents: int, seconds: float, item_seconds: float, records: int, database: str) -> None:

@@ -20,18 +20,24 @@ class Connection:
 
     async def ask(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         """Status and JSON of an answer. Raises OSError where the connection breaks."""
+        head = f"{method} {path} HTTP/1.1\r\n{self._headers}Content-Length: {len(body)}\r\n\r\n"
+        for is_last in (self._reader is None, True):  # the server may have hung up as we began
+            try:
+                return await self._send(head.encode() + body)
+            except (asyncio.IncompleteReadError, OSError) as error:
+                self.close()
+                if is_last:
+                    raise ConnectionResetError(f"the server hung up: {error}") from error
+        raise AssertionError("unreachable")
+
+    async def _send(self, request: bytes) -> tuple[int, Any]:
         if self._reader is None or self._reader.at_eof():
             self.close()
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         assert self._writer is not None
-        head = f"{method} {path} HTTP/1.1\r\n{self._headers}Content-Length: {len(body)}\r\n\r\n"
-        self._writer.write(head.encode() + body)
-        try:
-            status, length = _read_head(await self._reader.readuntil(b"\r\n\r\n"))
-            return status, orjson.loads(await self._reader.readexactly(length))
-        except asyncio.IncompleteReadError as error:
-            self.close()
-            raise ConnectionResetError("the server hung up") from error
+        self._writer.write(request)
+        status, length = _read_head(await self._reader.readuntil(b"\r\n\r\n"))
+        return status, orjson.loads(await self._reader.readexactly(length))
 
     def close(self) -> None:
         if self._writer is not None:

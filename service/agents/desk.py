@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from service.agents.gathering import Gathering
-from service.agents.keeping import Chunk, Receipt, keep
+from service.agents.keeping import Receipt, Sent, keep
 from service.agents.leasing import Asking, Beat, beat, hear
 from service.agents.queueing import Queue
 from service.db import AgentRecord, Database
@@ -23,5 +23,5 @@ class Desk:
         #: Who asks for work, and is told who it is.
         self.askings: Gathering[Asking, AgentRecord] = Gathering(partial(hear, database), _MOST_SIGNS)
         self.beats: Gathering[Beat, datetime | None] = Gathering(partial(beat, database, ttl_s), _MOST_SIGNS)
-        self.chunks: Gathering[Chunk, Receipt] = Gathering(partial(keep, database), _MOST_CHUNKS)
+        self.chunks: Gathering[Sent, Receipt] = Gathering(partial(keep, database), _MOST_CHUNKS)
         self.queue = Queue(database, ttl_s, stopping)

@@ -41,48 +41,51 @@ class Receipt(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """What measuring the item ``number`` of a task gave; ``sha256`` is over the bytes that were sent."""
+class Sent:
+    """What came in as the results of the item ``number`` of a task."""
 
     lease_id: str
     number: int
-    sha256: str
-    said: ResultChunk
-    records: Sequence[Measurement]
+    content: bytes
     principal: Principal
 
 
-def read_chunk(lease_id: str, number: int, content: bytes, principal: Principal) -> Chunk:
-    """A chunk as it was sent. Raises MalformedJson or InvalidRequest where it is none."""
-    try:
-        said = ResultChunk.model_validate_json(content, strict=True)
-    except ValidationError as error:
-        raise invalid(error) from None
-    try:
-        records = [Measurement.from_json(record) for record in said.records]
-    except InvalidRecord as error:
-        raise InvalidRequest(str(error), [("records", str(error))]) from None
-    return Chunk(lease_id, number, hashlib.sha256(content).hexdigest(), said, records, principal)
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    sent: Sent
+    sha256: str
+    said: ResultChunk
+    records: Sequence[Measurement]
 
 
-def keep(database: Database, chunks: Sequence[Chunk]) -> list[Receipt | Exception]:
+def keep(database: Database, sent: Sequence[Sent]) -> list[Receipt | Exception]:
     """What became of each; on return they are on disk. Or:
 
+    * MalformedJson, InvalidRequest: it is no chunk, or not about that item.
     * UnknownLease, Forbidden: no such lease, or another agent's.
-    * InvalidRequest: it is not about that item.
     * ContentConflict: another content was sent for it before.
     * StaleFence: the task is somebody else's by now; the chunk is kept as evidence, and need not be sent again.
     """
+    read = [_read(one) for one in sent]  # before others have to wait for the transaction
     with database.write_shared() as session:
-        keeping = _Keeping(session, {chunk.lease_id for chunk in chunks})
-        answers: list[Receipt | Exception] = []
-        for chunk in chunks:
-            try:
-                answers.append(keeping.keep(chunk))
-            except ServiceError as error:
-                answers.append(error)
+        keeping = _Keeping(session, {chunk.sent.lease_id for chunk in read if isinstance(chunk, _Chunk)})
+        answers = [keeping.keep(chunk) if isinstance(chunk, _Chunk) else chunk for chunk in read]
         keeping.go_on()
     return answers
+
+
+def _read(sent: Sent) -> _Chunk | Exception:
+    try:
+        said = ResultChunk.model_validate_json(sent.content, strict=True)
+    except ValidationError as error:
+        return invalid(error)
+    try:
+        records = [Measurement.from_json(record) for record in said.records]
+    except InvalidRecord as error:
+        return InvalidRequest(str(error), [("records", str(error))])
+    for record in records:
+        _ = record.kernel and record.kernel.key  # which takes a while, and is remembered
+    return _Chunk(sent, hashlib.sha256(sent.content).hexdigest(), said, records)
 
 
 class _Keeping:
@@ -90,9 +93,9 @@ class _Keeping:
 
     def __init__(self, session: Any, lease_ids: set[str]) -> None:
         self._session = session
-        self._leases = Leases(session)
-        self._measurements = Measurements(session)
         self._campaigns = Campaigns(session)
+        self._leases = Leases(session, self._campaigns)
+        self._measurements = Measurements(session)
         self._held = self._leases.hold(lease_ids, with_campaigns=True)
         self._owners: Mapping[str, AgentRecord] = Agents(session).of([h.agent_id for h in self._held.values()])
         origins = {origin for lease in self._held.values() for origin in (lease.task.origin, lease.origin)}
@@ -102,23 +105,29 @@ class _Keeping:
         #: Campaigns that got something.
         self._spent: dict[str, CampaignRecord] = {}
 
-    def keep(self, chunk: Chunk) -> Receipt:
-        """Raises what `keep` lists; a chunk that is stale is kept nevertheless."""
-        lease = owned(self._held, self._owners, chunk.lease_id, chunk.principal)
+    def keep(self, chunk: _Chunk) -> Receipt | Exception:
+        """What became of a chunk; one that is stale is kept nevertheless."""
+        try:
+            return self._keep(chunk, chunk.sent.number)
+        except ServiceError as error:
+            return error
+
+    def _keep(self, chunk: _Chunk, number: int) -> Receipt:
+        lease = owned(self._held, self._owners, chunk.sent.lease_id, chunk.sent.principal)
         _check(lease, chunk)
-        if self._known.get((lease.task.origin, chunk.number)) == chunk.sha256:
+        if self._known.get((lease.task.origin, number)) == chunk.sha256:
             return Receipt(False, True)
         mine = lease.task.lease_id == lease.id and lease.fence == chunk.said.fence
         counts = mine and lease.holds
         origin = lease.task.origin if counts else lease.origin
-        before = self._known.get((origin, chunk.number))
+        before = self._known.get((origin, number))
         if before not in (None, chunk.sha256):
-            raise ContentConflict(f"chunk {chunk.number} of {origin} was sent before with another content")
+            raise ContentConflict(f"chunk {number} of {origin} was sent before with another content")
         if before is None:
-            named = ChunkRecord(lease.task.target_id, origin, chunk.number, chunk.sha256, self._now)
+            named = ChunkRecord(lease.task.target_id, origin, number, chunk.sha256, self._now)
             self._measurements.add(named, chunk.records)
-            self._known[origin, chunk.number] = chunk.sha256
-            self._leases.arrived(lease, chunk.number, counts=counts)
+            self._known[origin, number] = chunk.sha256
+            self._leases.arrived(lease, number, counts=counts)
             if counts:
                 self._note(lease, chunk)
         if not mine:
@@ -134,7 +143,7 @@ class _Keeping:
                 tasks.cancel(campaign.id, spent=True)
             tasks.close_round(campaign.id)
 
-    def _note(self, lease: LeaseRecord, chunk: Chunk) -> None:
+    def _note(self, lease: LeaseRecord, chunk: _Chunk) -> None:
         """What a new chunk means for its campaign."""
         campaign = self._campaigns.spend(lease.task.campaign_id, chunk.said.seconds)
         self._spent[campaign.id] = campaign
@@ -147,15 +156,15 @@ class _Keeping:
         self._campaigns.event(campaign.id, "progress", said | ({"errors": dict(errors)} if errors else {}))
 
 
-def _check(lease: LeaseRecord, chunk: Chunk) -> None:
+def _check(lease: LeaseRecord, chunk: _Chunk) -> None:
     """Raises InvalidRequest unless a chunk is about the item that it is named after."""
     items, said = lease.task.document["items"], chunk.said
-    if not 0 <= chunk.number < len(items):
-        raise InvalidRequest(f"the task has {len(items)} items, numbered from 0; there is no {chunk.number}")
-    item = items[chunk.number]
+    if not 0 <= chunk.sent.number < len(items):
+        raise InvalidRequest(f"the task has {len(items)} items, numbered from 0; there is no {chunk.sent.number}")
+    item = items[chunk.sent.number]
     if (said.item, said.repetition) != (item["key"], item["repetition"]):
         raise InvalidRequest(
-            f"item {chunk.number} of the task is {item['key']} (repetition {item['repetition']}), not {said.item} "
+            f"item {chunk.sent.number} of the task is {item['key']} (repetition {item['repetition']}), not {said.item} "
             f"({said.repetition})", [("item", "is not what the task has there")],
         )  # fmt: skip
     expected = (item["context"], item["item"]["split"])

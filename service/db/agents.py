@@ -79,6 +79,8 @@ class Agents:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        #: What was read: SQLAlchemy itself forgets rows that nobody holds, and would read them again.
+        self._rows: list[AgentRow] = []
 
     def add_enrolment(self, record: EnrolmentRecord) -> None:
         self._session.add(
@@ -120,10 +122,13 @@ class Agents:
 
     def of(self, agent_ids: Collection[str]) -> dict[str, AgentRecord]:
         """Those that there are, by their ids."""
-        known, found = sorted({agent_id for agent_id in agent_ids if "\0" not in agent_id}), {}
+        known = sorted({agent_id for agent_id in agent_ids if "\0" not in agent_id})
+        found: dict[str, AgentRecord] = {}
         for start in range(0, len(known), _MOST):
             query = select(AgentRow).where(AgentRow.id.in_(known[start : start + _MOST]))
-            found |= {row.id: _record(row) for row in self._session.scalars(query)}
+            rows = self._session.scalars(query).all()
+            self._rows += rows
+            found |= {row.id: _record(row) for row in rows}
         return found
 
     def of_key(self, key_id: str) -> AgentRecord | None:

@@ -91,6 +91,8 @@ class Campaigns:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        #: SQLAlchemy itself forgets rows that nobody holds, and would read them again.
+        self._locked: dict[str, CampaignRow] = {}
 
     def add(self, target_id: str, document: Mapping[str, Any], requested_by: str) -> CampaignRecord:
         """A campaign, and the job that plans it."""
@@ -113,7 +115,9 @@ class Campaigns:
 
     def lock(self, campaign_id: str) -> str:
         """Let nobody else who locks this campaign go on before the transaction ends; returns its state."""
-        return self._session.get_one(CampaignRow, campaign_id, with_for_update=True, populate_existing=True).state
+        row = self._session.get_one(CampaignRow, campaign_id, with_for_update=True, populate_existing=True)
+        self._locked[campaign_id] = row
+        return row.state
 
     def newest(self, number: int) -> list[CampaignRecord]:
         """The newest campaigns first (ids sort by time)."""
@@ -154,7 +158,7 @@ class Campaigns:
 
     def spend(self, campaign_id: str, seconds: float) -> CampaignRecord:
         """Count the seconds that a device measured, for a campaign that is locked."""
-        row = self._session.get_one(CampaignRow, campaign_id)
+        row = self._locked[campaign_id]
         row.spent_s += seconds
         return self._record(row)
 

@@ -66,10 +66,13 @@ class LeaseRecord:
 class Leases:
     """The repository of leases, within a transaction that the caller opened."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, campaigns: Campaigns | None = None) -> None:
+        """``campaigns`` is the repository that is to know which were locked."""
         self._session = session
-        self._campaigns = Campaigns(session)
+        self._campaigns = campaigns or Campaigns(session)
         self._tasks = Tasks(session)
+        #: What was read, by id: SQLAlchemy itself forgets rows that nobody holds, and would read them again.
+        self._rows: dict[str, TaskRow | LeaseRow] = {}
         #: Items that came in, by task.
         self._measured: dict[str, set[int]] = {}
 
@@ -195,8 +198,11 @@ class Leases:
         task_ids, fresh = sorted({row.task_id for row in of}), {"populate_existing": True}
         locked = select(TaskRow).where(TaskRow.id.in_(task_ids)).order_by(TaskRow.id).with_for_update()
         tasks = {row.id: row for row in self._session.scalars(locked, execution_options=fresh)}
-        leases = select(LeaseRow).where(LeaseRow.id.in_(lease_ids))
-        found = [_lease(row, tasks[row.task_id]) for row in self._session.scalars(leases, execution_options=fresh)]
+        query_leases = select(LeaseRow).where(LeaseRow.id.in_(lease_ids))
+        leases = {row.id: row for row in self._session.scalars(query_leases, execution_options=fresh)}
+        self._rows.update(tasks)
+        self._rows.update(leases)
+        found = [_lease(row, tasks[row.task_id]) for row in leases.values()]
         self._look_at_measured(task_ids)
         return {lease.id: self._with_measured(lease) for lease in found}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -19,7 +18,7 @@ from archgauge_client.wire_agents import (
 )
 from service import examples_agents as examples
 from service.agents.enrolling import read_target
-from service.agents.keeping import read_chunk
+from service.agents.keeping import Sent
 from service.agents.leasing import Asking, Beat
 from service.auth import CurrentPrincipal, requires
 from service.db import LeaseRecord
@@ -101,8 +100,7 @@ async def put(
     kind it need not be sent again.
     """
     content = await read_json(request, service.settings.request_time_limit_s)
-    sent = await asyncio.to_thread(read_chunk, lease_id, chunk, content, principal)
-    receipt = await service.desk.chunks.ask(sent)
+    receipt = await service.desk.chunks.ask(Sent(lease_id, chunk, content, principal))
     return ChunkReceipt(new=receipt.new, counts=receipt.counts)
 
 

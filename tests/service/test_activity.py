@@ -64,7 +64,7 @@ def send(database: Database, lease: Any, place: int, error: Any = None) -> None:
     )
     chunk = ResultChunk(fence=lease.fence, item=item["key"], seconds=2.5, records=[record.to_json()] * 2)
     content = json.dumps(chunk.model_dump(mode="json")).encode()
-    (receipt,) = keeping.keep(database, [keeping.read_chunk(lease.id, place, content, NOBODY)])
+    (receipt,) = keeping.keep(database, [keeping.Sent(lease.id, place, content, NOBODY)])
     assert isinstance(receipt, keeping.Receipt) and receipt.counts
 
 

@@ -78,7 +78,7 @@ def _measure(database: Database, target: Target) -> None:
         record = Measurement("whole_model", context=item["context"], split="train", **outcome)  # type: ignore[arg-type]
         chunk = ResultChunk(fence=lease.fence, item=item["key"], seconds=2.0, records=[record.to_json()])
         content = chunk.model_dump_json().encode()
-        keeping.keep(database, [keeping.read_chunk(lease.id, place, content, nobody)])
+        keeping.keep(database, [keeping.Sent(lease.id, place, content, nobody)])
 
 
 def _loaded(store: Store, record: Any) -> Any:
