@@ -17,8 +17,8 @@ from graphs.search_spaces.expressions import Scope
 from graphs.search_spaces.pieces import Made, Piece, make_piece
 from graphs.search_spaces.space import Choice, Layer, SearchSpace, number
 
-#: Steps that a walker remembers.
-REMEMBERED = 1_000_000
+#: Steps that a walker remembers, and pieces, which take some 13 kB each.
+REMEMBERED, REMEMBERED_PIECES = 1_000_000, 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,16 @@ class Walker:
         key = layer, state, choice
         found = self._steps.get(key)
         if found is None:
-            if len(self._steps) >= REMEMBERED:
-                self._steps.clear()
-                self._pieces.clear()
-                self._made.clear()
+            if len(self._steps) >= REMEMBERED or len(self._made) >= REMEMBERED_PIECES:
+                self.forget()
             found = self._steps[key] = self._make(layer, state, choice)
         return found
+
+    def forget(self) -> None:
+        """Give back the memory of steps, where those to come are others."""
+        self._steps.clear()
+        self._pieces.clear()
+        self._made.clear()
 
     def walk(self, row: Sequence[int]) -> list[Step]:
         """All steps of an architecture."""

@@ -189,6 +189,7 @@ class _Compilation:
         for start in range(0, len(rows), 256):
             self._tell(start / len(rows), "pricing all architectures")
             some, their = whole.price(rows[start : start + 256])
+            self._walker.forget()  # hardly any of their blocks comes again
             sums.append(some)
             blocks.append(their)
         source = Enumeration(self._space.choices, np.concatenate(sums), np.concatenate(blocks))

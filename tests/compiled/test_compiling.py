@@ -211,8 +211,12 @@ def test_blocks_that_come_again_are_read_once(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("graphs.search_spaces.pieces.infer", counted)
     space = ready_space("nas-bench-201")
-    Walker(space).walk([3, 4, 2, 1, 0, 3] + [0] * (len(space.layers) - 6))
+    walker = Walker(space)
+    row = [3, 4, 2, 1, 0, 3] + [0] * (len(space.layers) - 6)
+    steps = walker.walk(row)
     assert sorted(read) == ["cell"] * 3 + ["classifier"] + ["reduction"] * 2 + ["stem"]
+    walker.forget()
+    assert walker.walk(row) == steps and len(read) == 14
 
 
 def test_walking_again_costs_no_inference(monkeypatch: pytest.MonkeyPatch) -> None:
