@@ -68,7 +68,7 @@ let turn = Promise.resolve();
 
 function idle() {
   const later = globalThis.requestIdleCallback ?? ((go) => setTimeout(go, 50));
-  return new Promise((go) => { later(go, { timeout: 1000 }); });
+  return new Promise((go) => { later(go, { timeout: 200 }); });
 }
 
 let library;
