@@ -13,7 +13,7 @@ from predictors.features import convolutions, generic, movement, pointwise, prod
 from predictors.features._columns import UNREADABLE, FeatureGroup
 
 #: Version of all columns of all groups together.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 #: The groups by name.
 GROUPS: dict[str, FeatureGroup] = {
