@@ -30,8 +30,8 @@ LOWEST, HIGHEST = 16, 28
 
 Context = tuple[int, int, int]
 
-#: The same for runs: 64 µs and 32 ms. After that long everything has left the caches: products of equal size are as fast
-#: in runs of 100 ms as in those of 20 ms, while a trend that went on would take off a tenth.
+#: The same for runs: 64 µs and 32 ms. After that long everything has left the caches: products of equal size are as
+#: fast in runs of 100 ms as in those of 20 ms, while a trend that went on would take off a tenth.
 SHORTEST, LONGEST = 12, 30
 
 #: Where nothing is known: everything hot.
