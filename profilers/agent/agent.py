@@ -72,6 +72,7 @@ class Agent:
         self._report = report
         self._patience = Patience(self._limits.max_duration_s, say)
         self._measured_s = 0.0
+        self._told_at = float("-inf")
         self._tasks = 0
 
     def run(self) -> None:
@@ -98,12 +99,23 @@ class Agent:
         self._send_left()
         reason = self._pace.reason_to_wait() or self._home.lack_of_room(self._limits.max_spool_bytes)
         if reason is not None:
+            self._rest(reason)
             self._patience.pause(_LOOK_EVERY_S, reason)
             return
         self._look_again()
         lease = self._ask()
         if lease is not None:
             self._carry_out(lease)
+
+    def _rest(self, reason: str) -> None:
+        """Tell the service now and then that this device is on, and why it asks for nothing."""
+        if time.monotonic() - self._told_at < WAIT_S:
+            return
+        self._told_at = time.monotonic()
+        try:
+            self._agents.rest(self._identity.agent, self._described.target.to_json(), self._described.facts, reason)
+        except ArchGaugeError as error:  # nothing depends on it
+            self._say(f"the service was not told: {error}")
 
     def _ask(self) -> Lease | None:
         target, facts = self._described.target.to_json(), self._described.facts
