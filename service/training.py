@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from lookup_tables import Table, read_table
-from predictors import Predictor, PredictorError
+from predictors import IncompatiblePredictor, Predictor, PredictorError
 from predictors import train as train_predictor
 from predictors.evaluation import WholeResult, evaluate_wholes, frozen_set
 from predictors.observations import networks_of
@@ -68,7 +68,10 @@ def decide(store: Store, new: PredictorRecord, measured: Table) -> tuple[bool, s
     try:
         old = Predictor.load(store.predictor_folder(current))
     except (PredictorError, ServiceError) as error:
-        return True, f"{current.version} cannot be used any more: {error}"
+        # Shown to all who see the target: no path of the server is in it.
+        unread = isinstance(error, IncompatiblePredictor)
+        why = "it was made for another version of ArchGauge" if unread else "its files are missing or damaged"
+        return True, f"{current.version} cannot be used any more: {why}"
     frozen = frozen_set(networks_of(measured.measurements))
     candidate = Predictor.load(store.predictor_folder(new))
     return compare(evaluate_wholes(old, frozen), evaluate_wholes(candidate, frozen), current.version)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -24,6 +25,7 @@ from service.db import Predictions
 from service.server import in_background, listen, url
 from service.settings import Settings
 from service.store import DATABASE_FILE, Store
+from service.training import decide
 
 Check = Callable[..., dict[str, Any]]
 Fill = Callable[..., Path]
@@ -75,6 +77,16 @@ def test_a_damaged_predictor_does_not_answer(tmp_path: Path, fill: Fill, check_p
         response = httpx.post(f"{base}/v1/predictions", json=REQUEST)
         check_problem(response, 503, "predictor-unavailable")
         assert str(tmp_path) not in response.text
+
+
+def test_a_damaged_predictor_makes_way_for_a_new_one(tmp_path: Path, fill: Fill) -> None:
+    fill(tmp_path)
+    with Store.open(tmp_path) as store:
+        record = store.promoted()
+        (store.predictor_folder(record) / "manifest.json").write_text("{}")
+        measured: Any = SimpleNamespace(target=SimpleNamespace(emulated=False))
+        promoted, why = decide(store, record, measured)
+    assert promoted and "damaged" in why and str(tmp_path) not in why
 
 
 def test_readiness_notices_a_lost_database(tmp_path: Path, check_problem: Check) -> None:
